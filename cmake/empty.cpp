@@ -1,0 +1,1 @@
+// A shared library made of object libraries needs a source of its own for some generators.

@@ -1,0 +1,433 @@
+#include "ir/dim.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <compare>
+
+#include "base/error.h"
+
+namespace burnish::ir {
+
+enum Function { symbol_atom, floor_div_atom, ceil_div_atom, mod_atom, min_atom, max_atom, broadcast_atom };
+constexpr std::array<std::string_view, 7> function_names = {"",    "floor_div", "ceil_div", "mod",
+                                                            "min", "max",       "broadcast"};
+
+struct Dim::Atom {
+  int function = symbol_atom;
+  std::string name;             // of a symbol
+  std::vector<Dim> arguments;   // of a function
+  std::string key;              // text: identifies the atom and orders it
+};
+
+struct Dim::Term {
+  std::vector<std::shared_ptr<const Atom>> atoms;  // sorted by key; a power is an atom repeated
+  int64_t coefficient = 1;
+  std::string key;  // the atoms' keys joined
+};
+
+namespace {
+
+int64_t checked_add(int64_t a, int64_t b) {
+  int64_t result;
+  require(!__builtin_add_overflow(a, b, &result), "a dimension overflows: {} + {}", a, b);
+  return result;
+}
+int64_t checked_multiply(int64_t a, int64_t b) {
+  int64_t result;
+  require(!__builtin_mul_overflow(a, b, &result), "a dimension overflows: {} * {}", a, b);
+  return result;
+}
+int64_t floor_divide(int64_t a, int64_t b) {
+  require(b != 0, "a dimension divides by zero");
+  const int64_t quotient = a / b;
+  return quotient - ((a % b != 0) && ((a < 0) != (b < 0)));
+}
+
+int64_t apply(int function, int64_t a, int64_t b) {
+  switch (function) {
+    case floor_div_atom: return floor_divide(a, b);
+    case ceil_div_atom: return -floor_divide(-a, b);
+    case mod_atom: return a - checked_multiply(floor_divide(a, b), b);
+    case min_atom: return std::min(a, b);
+    case max_atom: return std::max(a, b);
+    default:
+      if (a == b || b == 1) return a;
+      if (a == 1) return b;
+      fail("dimensions {} and {} cannot be broadcast together", a, b);
+  }
+}
+
+}  // namespace
+
+struct DimBuilder {
+  using Atom = Dim::Atom;
+  using Term = Dim::Term;
+  using Terms = Dim::Terms;
+
+  static std::string term_key(const std::vector<std::shared_ptr<const Atom>>& atoms) {
+    std::string key;
+    for (const auto& atom : atoms) key += (key.empty() ? "" : "*") + atom->key;
+    return key;
+  }
+
+  static Dim make(int64_t constant, Terms terms) {
+    std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) { return a.key < b.key; });
+    Terms merged;
+    for (Term& term : terms) {
+      if (!merged.empty() && merged.back().key == term.key)
+        merged.back().coefficient = checked_add(merged.back().coefficient, term.coefficient);
+      else
+        merged.push_back(std::move(term));
+    }
+    std::erase_if(merged, [](const Term& term) { return term.coefficient == 0; });
+    Dim dim(constant);
+    if (!merged.empty()) dim.terms_ = std::make_shared<const Terms>(std::move(merged));
+    return dim;
+  }
+
+  static Dim from_atom(Atom atom) {
+    Term term;
+    term.atoms.push_back(std::make_shared<const Atom>(std::move(atom)));
+    term.key = term.atoms[0]->key;
+    return make(0, {std::move(term)});
+  }
+
+  static Terms terms_of(const Dim& dim) { return dim.terms_ ? *dim.terms_ : Terms{}; }
+
+  static Terms scaled(Terms terms, int64_t factor) {
+    for (Term& term : terms) term.coefficient = checked_multiply(term.coefficient, factor);
+    return terms;
+  }
+
+  static Term multiplied(const Term& a, const Term& b) {
+    Term term;
+    term.atoms = a.atoms;
+    term.atoms.insert(term.atoms.end(), b.atoms.begin(), b.atoms.end());
+    std::sort(term.atoms.begin(), term.atoms.end(), [](const auto& x, const auto& y) { return x->key < y->key; });
+    term.coefficient = checked_multiply(a.coefficient, b.coefficient);
+    term.key = term_key(term.atoms);
+    return term;
+  }
+
+  /// a / b for a single-term (or constant) b that divides every term of a.
+  static std::optional<Dim> divide(const Dim& a, const Dim& b) {
+    if (b.is(0)) return std::nullopt;
+    if (a == b) return Dim(1);
+    Term divisor;
+    if (b.is_constant()) {
+      divisor.coefficient = b.constant_;
+    } else {
+      if (b.constant_ != 0 || b.terms_->size() != 1) return std::nullopt;
+      divisor = b.terms_->front();
+    }
+    if (a.constant_ != 0 && (!divisor.atoms.empty() || a.constant_ % divisor.coefficient != 0)) return std::nullopt;
+    Terms quotient;
+    int64_t constant = a.constant_ / (divisor.atoms.empty() ? divisor.coefficient : 1);
+    for (Term term : terms_of(a)) {
+      if (term.coefficient % divisor.coefficient != 0) return std::nullopt;
+      term.coefficient /= divisor.coefficient;
+      for (const auto& atom : divisor.atoms) {
+        auto found = std::find_if(term.atoms.begin(), term.atoms.end(), [&](const auto& x) { return x->key == atom->key; });
+        if (found == term.atoms.end()) return std::nullopt;
+        term.atoms.erase(found);
+      }
+      if (term.atoms.empty()) {
+        constant = checked_add(constant, term.coefficient);
+      } else {
+        term.key = term_key(term.atoms);
+        quotient.push_back(std::move(term));
+      }
+    }
+    return make(constant, std::move(quotient));
+  }
+
+  static int64_t constant_part(const Dim& dim) { return dim.constant_; }
+};
+
+Dim make_function(int function, std::vector<Dim> arguments) {
+  if (arguments[0].is_constant() && arguments[1].is_constant())
+    return apply(function, arguments[0].constant(), arguments[1].constant());
+  Dim::Atom atom;
+  atom.function = function;
+  atom.key = fmt::format("{}({}, {})", function_names[static_cast<size_t>(function)], arguments[0].str(), arguments[1].str());
+  atom.arguments = std::move(arguments);
+  return DimBuilder::from_atom(std::move(atom));
+}
+
+Dim Dim::symbol(std::string name) {
+  Atom atom;
+  atom.key = name;
+  atom.name = std::move(name);
+  return DimBuilder::from_atom(std::move(atom));
+}
+
+int64_t Dim::constant() const {
+  require(is_constant(), "dimension {} is not a number yet", str());
+  return constant_;
+}
+
+std::optional<std::string> Dim::symbol_name() const {
+  if (!terms_ || constant_ != 0 || terms_->size() != 1) return std::nullopt;
+  const Term& term = terms_->front();
+  if (term.coefficient != 1 || term.atoms.size() != 1 || term.atoms[0]->function != symbol_atom) return std::nullopt;
+  return term.atoms[0]->name;
+}
+
+void Dim::collect_symbols(std::set<std::string>& into) const {
+  if (!terms_) return;
+  for (const Term& term : *terms_) {
+    for (const auto& atom : term.atoms) {
+      if (atom->function == symbol_atom) into.insert(atom->name);
+      for (const Dim& argument : atom->arguments) argument.collect_symbols(into);
+    }
+  }
+}
+
+std::string Dim::str() const {
+  if (!terms_) return std::to_string(constant_);
+  std::string text;
+  for (const Term& term : *terms_) {
+    const int64_t coefficient = term.coefficient;
+    if (text.empty()) {
+      if (coefficient == -1) text += "-";
+      else if (coefficient != 1) text += std::to_string(coefficient) + "*";
+    } else {
+      text += coefficient < 0 ? " - " : " + ";
+      if (coefficient != 1 && coefficient != -1) text += std::to_string(coefficient < 0 ? -coefficient : coefficient) + "*";
+    }
+    text += term.key;
+  }
+  if (constant_ != 0) text += fmt::format(" {} {}", constant_ < 0 ? '-' : '+', constant_ < 0 ? -constant_ : constant_);
+  return text;
+}
+
+int64_t Dim::evaluate(const Bindings& bindings) const {
+  int64_t sum = constant_;
+  if (!terms_) return sum;
+  for (const Term& term : *terms_) {
+    int64_t value = term.coefficient;
+    for (const auto& atom : term.atoms) {
+      if (atom->function == symbol_atom) {
+        const auto found = bindings.find(atom->name);
+        require(found != bindings.end(), "dimension '{}' has no value yet", atom->name);
+        value = checked_multiply(value, found->second);
+      } else {
+        value = checked_multiply(value, apply(atom->function, atom->arguments[0].evaluate(bindings),
+                                              atom->arguments[1].evaluate(bindings)));
+      }
+    }
+    sum = checked_add(sum, value);
+  }
+  return sum;
+}
+
+Dim Dim::substitute(const std::map<std::string, Dim, std::less<>>& replacements) const {
+  if (!terms_) return *this;
+  Dim sum(constant_);
+  for (const Term& term : *terms_) {
+    Dim value(term.coefficient);
+    for (const auto& atom : term.atoms) {
+      if (atom->function == symbol_atom) {
+        const auto found = replacements.find(atom->name);
+        value = value * (found == replacements.end() ? symbol(atom->name) : found->second);
+      } else {
+        const Dim a = atom->arguments[0].substitute(replacements), b = atom->arguments[1].substitute(replacements);
+        switch (atom->function) {
+          case floor_div_atom: value = value * floor_div(a, b); break;
+          case ceil_div_atom: value = value * ceil_div(a, b); break;
+          case mod_atom: value = value * mod(a, b); break;
+          case min_atom: value = value * min(a, b); break;
+          case max_atom: value = value * max(a, b); break;
+          default: value = value * broadcast(a, b);
+        }
+      }
+    }
+    sum = sum + value;
+  }
+  return sum;
+}
+
+Dim operator+(const Dim& a, const Dim& b) {
+  Dim::Terms terms = DimBuilder::terms_of(a);
+  for (Dim::Term& term : DimBuilder::terms_of(b)) terms.push_back(term);
+  return DimBuilder::make(checked_add(a.constant_, b.constant_), std::move(terms));
+}
+
+Dim operator-(const Dim& a, const Dim& b) { return a + b * Dim(-1); }
+
+Dim operator*(const Dim& a, const Dim& b) {
+  Dim::Terms terms;
+  for (const Dim::Term& x : DimBuilder::terms_of(a))
+    for (const Dim::Term& y : DimBuilder::terms_of(b)) terms.push_back(DimBuilder::multiplied(x, y));
+  for (Dim::Term& x : DimBuilder::scaled(DimBuilder::terms_of(a), b.constant_)) terms.push_back(std::move(x));
+  for (Dim::Term& y : DimBuilder::scaled(DimBuilder::terms_of(b), a.constant_)) terms.push_back(std::move(y));
+  return DimBuilder::make(checked_multiply(a.constant_, b.constant_), std::move(terms));
+}
+
+bool operator==(const Dim& a, const Dim& b) {
+  if (a.constant_ != b.constant_) return false;
+  if (!a.terms_ || !b.terms_) return !a.terms_ && !b.terms_;
+  return std::equal(a.terms_->begin(), a.terms_->end(), b.terms_->begin(), b.terms_->end(),
+                    [](const Dim::Term& x, const Dim::Term& y) { return x.coefficient == y.coefficient && x.key == y.key; });
+}
+
+Dim floor_div(const Dim& a, const Dim& b) {
+  if (b.is(1)) return a;
+  if (auto quotient = DimBuilder::divide(a, b)) return *quotient;
+  return make_function(floor_div_atom, {a, b});
+}
+Dim ceil_div(const Dim& a, const Dim& b) {
+  if (b.is(1)) return a;
+  if (auto quotient = DimBuilder::divide(a, b)) return *quotient;
+  return make_function(ceil_div_atom, {a, b});
+}
+Dim exact_div(const Dim& a, const Dim& b) { return floor_div(a, b); }
+Dim mod(const Dim& a, const Dim& b) {
+  if (DimBuilder::divide(a, b)) return 0;
+  return make_function(mod_atom, {a, b});
+}
+Dim min(const Dim& a, const Dim& b) {
+  const Dim difference = a - b;
+  if (difference.is_constant()) return difference.constant() <= 0 ? a : b;
+  return a.str() < b.str() ? make_function(min_atom, {a, b}) : make_function(min_atom, {b, a});
+}
+Dim max(const Dim& a, const Dim& b) {
+  const Dim difference = a - b;
+  if (difference.is_constant()) return difference.constant() >= 0 ? a : b;
+  return a.str() < b.str() ? make_function(max_atom, {a, b}) : make_function(max_atom, {b, a});
+}
+Dim broadcast(const Dim& a, const Dim& b) {
+  if (a == b || b.is(1)) return a;
+  if (a.is(1)) return b;
+  // A number other than 1 decides: the other side must be it, or 1.
+  if (a.is_constant() && !b.is_constant()) return a;
+  if (b.is_constant() && !a.is_constant()) return b;
+  return a.str() < b.str() ? make_function(broadcast_atom, {a, b}) : make_function(broadcast_atom, {b, a});
+}
+
+Dim product(const std::vector<Dim>& dims) {
+  Dim result(1);
+  for (const Dim& dim : dims) result = result * dim;
+  return result;
+}
+
+std::vector<int64_t> evaluate(const std::vector<Dim>& dims, const Bindings& bindings) {
+  std::vector<int64_t> values;
+  values.reserve(dims.size());
+  for (const Dim& dim : dims) values.push_back(dim.evaluate(bindings));
+  return values;
+}
+
+std::optional<std::vector<int64_t>> constants(const std::vector<Dim>& dims) {
+  std::vector<int64_t> values;
+  for (const Dim& dim : dims) {
+    if (!dim.is_constant()) return std::nullopt;
+    values.push_back(dim.constant());
+  }
+  return values;
+}
+
+std::string dims_text(const std::vector<Dim>& dims) {
+  std::string text;
+  for (const Dim& dim : dims) text += (text.empty() ? "" : ",") + dim.str();
+  return text;
+}
+
+namespace {
+
+/// Recursive descent over: sum := product (('+'|'-') product)*; product := factor ('*' factor)*.
+class DimParser {
+ public:
+  explicit DimParser(std::string_view text) : text_(text) {}
+
+  Dim parse() {
+    Dim result = sum();
+    skip();
+    require(at_ == text_.size(), "bad dimension '{}': unexpected '{}'", text_, text_.substr(at_));
+    return result;
+  }
+
+ private:
+  Dim sum() {
+    require(++depth_ < 200, "bad dimension '{}': nested too deeply", text_);
+    const bool negative = accept('-');
+    Dim result = negative ? Dim(0) - term() : term();
+    while (true) {
+      if (accept('+')) result = result + term();
+      else if (accept('-')) result = result - term();
+      else break;
+    }
+    --depth_;
+    return result;
+  }
+
+  Dim term() {
+    Dim result = factor();
+    while (accept('*')) result = result * factor();
+    return result;
+  }
+
+  Dim factor() {
+    skip();
+    if (accept('(')) {
+      Dim inside = sum();
+      expect(')');
+      return inside;
+    }
+    const size_t start = at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_' || text_[at_] == '.' || text_[at_] == '$')) ++at_;
+    const std::string word(text_.substr(start, at_ - start));
+    require(!word.empty(), "bad dimension '{}': expected a number or a name at position {}", text_, start);
+    if (std::isdigit(static_cast<unsigned char>(word[0]))) return number(word);
+    for (size_t function = 1; function < function_names.size(); ++function) {
+      if (word == function_names[function] && accept('(')) {
+        const Dim a = sum();
+        expect(',');
+        const Dim b = sum();
+        expect(')');
+        switch (function) {
+          case floor_div_atom: return floor_div(a, b);
+          case ceil_div_atom: return ceil_div(a, b);
+          case mod_atom: return mod(a, b);
+          case min_atom: return min(a, b);
+          case max_atom: return max(a, b);
+          default: return broadcast(a, b);
+        }
+      }
+    }
+    return Dim::symbol(word);
+  }
+
+  int64_t number(const std::string& word) {
+    int64_t value = 0;
+    for (char c : word) {
+      require(std::isdigit(static_cast<unsigned char>(c)) != 0, "bad dimension '{}': '{}' is no number", text_, word);
+      value = checked_add(checked_multiply(value, 10), c - '0');
+    }
+    return value;
+  }
+
+  void skip() {
+    while (at_ < text_.size() && text_[at_] == ' ') ++at_;
+  }
+  bool accept(char c) {
+    skip();
+    if (at_ >= text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+  void expect(char c) { require(accept(c), "bad dimension '{}': expected '{}' at position {}", text_, c, at_); }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  int depth_ = 0;
+};
+
+}  // namespace
+
+Dim Dim::parse(std::string_view text) { return DimParser(text).parse(); }
+
+}  // namespace burnish::ir

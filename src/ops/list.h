@@ -1,0 +1,16 @@
+// The table of ops: one line each, by the file that declares it. X(variable) names ops::def::variable.
+#pragma once
+
+#define BURNISH_OPS(X)                                        \
+  /* arithmetic.cpp */                                        \
+  X(add) X(sub) X(mul) X(div) X(pow) X(mod) X(fmod)           \
+  X(minimum) X(maximum) X(neg) X(abs) X(sign)                 \
+  X(exp) X(log) X(sqrt) X(rsqrt) X(reciprocal)                \
+  X(floor) X(ceil) X(round) X(erf)                            \
+  /* activation.cpp */                                        \
+  X(relu) X(leaky_relu) X(sigmoid) X(tanh) X(gelu) X(silu)    \
+  X(hardsigmoid) X(hardswish) X(elu) X(softplus) X(clip)      \
+  /* comparison.cpp */                                        \
+  X(equal) X(less) X(less_or_equal) X(greater)                \
+  X(greater_or_equal) X(logical_and) X(logical_or)            \
+  X(logical_xor) X(logical_not) X(where)

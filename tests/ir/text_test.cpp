@@ -1,0 +1,74 @@
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "ops/infer.h"
+#include "ops/evaluate.h"
+#include "ops/table.h"
+
+namespace burnish {
+namespace {
+
+using ir::Dim;
+
+TEST(Dim, KeepsSumsInCanonicalForm) {
+  const Dim n = Dim::symbol("n"), h = Dim::symbol("h");
+  EXPECT_EQ((n + 1) * (h - 2), h * n - 2 * n + h - 2);
+  EXPECT_EQ((n * h * 4).str(), "4*h*n");
+  EXPECT_EQ(floor_div(n * 768, Dim(768)), n);
+  EXPECT_EQ(floor_div(n * h, h), n);
+  EXPECT_EQ((n - n).constant(), 0);
+}
+
+TEST(Dim, ParsesWhatItPrints) {
+  for (const char* text : {"3", "n", "2*h*n - 1", "floor_div(h - 1, 2) + 1", "broadcast(a, b)", "-n + 4", "max(a, 2*b)"}) {
+    const Dim dim = Dim::parse(text);
+    EXPECT_EQ(Dim::parse(dim.str()), dim) << text;
+    EXPECT_EQ(dim.str(), text);
+  }
+  EXPECT_THROW(Dim::parse("n +"), Error);
+  EXPECT_THROW(Dim::parse("99999999999999999999"), Error);
+}
+
+TEST(Dim, EvaluatesLikePythonsFloorDivision) {
+  EXPECT_EQ(Dim::parse("floor_div(h - 1, 2) + mod(h, 3)").evaluate({{"h", 7}}), 4);
+  EXPECT_EQ(Dim::parse("broadcast(a, b)").evaluate({{"a", 1}, {"b", 5}}), 5);
+  EXPECT_THROW(Dim::parse("broadcast(a, b)").evaluate({{"a", 2}, {"b", 5}}), Error);
+  EXPECT_THROW(Dim::parse("q").evaluate({}), Error);
+}
+
+constexpr std::string_view small_graph = R"(graph main(%x: f32[n,4]) {
+  symbol n 1 4 8
+  constant @half: f32[] = {0.5}
+  %y = mul(%x, @half) : f32[n,4] from "Mul_0"
+  %z = leaky_relu(%y) {alpha=0.2} : f32[n,4]
+  yield out=%z
+}
+)";
+
+TEST(Text, PrintsWhatItParses) {
+  const auto graph = ir::parse(small_graph, ops::op_lookup());
+  ir::verify(*graph);
+  EXPECT_EQ(ir::print(*graph), small_graph);
+}
+
+TEST(Text, SaysLineAndColumnOfAMistake) {
+  try {
+    ir::parse("graph main(%x: f32[2]) {\n  %y = frobnicate(%x) : f32[2]\n  yield %y\n}", ops::op_lookup());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("line 2"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("frobnicate"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Evaluate, RunsAGraphOnTheReference) {
+  const auto graph = ir::parse(small_graph, ops::op_lookup());
+  const Tensor x = Tensor::of<float>({2, 4}, {1, -1, 2, -2, 3, -3, 4, -4});
+  const auto outputs = ops::evaluate(*graph, std::vector<Tensor>{x});
+  ASSERT_EQ(outputs.size(), 1u);
+  EXPECT_FLOAT_EQ(outputs[0].data<float>()[0], 0.5f);
+  EXPECT_FLOAT_EQ(outputs[0].data<float>()[1], -0.1f);
+}
+
+}  // namespace
+}  // namespace burnish
