@@ -9,7 +9,8 @@ if(MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VE
 endif()
 
 add_library(burnish_options INTERFACE)
-target_compile_options(burnish_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
+target_compile_options(burnish_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # g++ 12 warns wrongly of string concatenation (GCC bug 105651)
 target_include_directories(burnish_options INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
 target_link_libraries(burnish_options INTERFACE fmt::fmt Threads::Threads)
 target_compile_definitions(burnish_options INTERFACE BURNISH_VERSION="${PROJECT_VERSION}")

@@ -2,6 +2,8 @@
 #pragma once
 
 #define BURNISH_OPS(X)                                        \
+  /* region.cpp */                                            \
+  X(region) X(reformat)                                       \
   /* arithmetic.cpp */                                        \
   X(add) X(sub) X(mul) X(div) X(pow) X(mod) X(fmod)           \
   X(minimum) X(maximum) X(neg) X(abs) X(sign)                 \

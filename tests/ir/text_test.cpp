@@ -20,7 +20,7 @@ TEST(Dim, KeepsSumsInCanonicalForm) {
 }
 
 TEST(Dim, ParsesWhatItPrints) {
-  for (const char* text : {"3", "n", "2*h*n - 1", "floor_div(h - 1, 2) + 1", "broadcast(a, b)", "-n + 4", "max(a, 2*b)"}) {
+  for (const char* text : {"3", "n", "2*h*n - 1", "floor_div(h - 1, 2) + 1", "broadcast(a, b)", "-n + 4", "max(2*b, a)"}) {
     const Dim dim = Dim::parse(text);
     EXPECT_EQ(Dim::parse(dim.str()), dim) << text;
     EXPECT_EQ(dim.str(), text);
