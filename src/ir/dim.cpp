@@ -186,6 +186,20 @@ void Dim::collect_symbols(std::set<std::string>& into) const {
   }
 }
 
+bool Dim::never_negative() const {
+  if (constant_ < 0) return false;
+  if (!terms_) return true;
+  const auto atom_is = [](const std::shared_ptr<const Atom>& atom) {
+    if (atom->function == symbol_atom) return true;
+    const bool first = atom->arguments[0].never_negative(), second = atom->arguments[1].never_negative();
+    if (atom->function == mod_atom) return second;
+    return atom->function == max_atom ? first || second : first && second;
+  };
+  return std::all_of(terms_->begin(), terms_->end(), [&](const Term& term) {
+    return term.coefficient > 0 && std::all_of(term.atoms.begin(), term.atoms.end(), atom_is);
+  });
+}
+
 std::string Dim::str() const {
   if (!terms_) return std::to_string(constant_);
   std::string text;
@@ -290,13 +304,13 @@ Dim mod(const Dim& a, const Dim& b) {
   return make_function(mod_atom, {a, b});
 }
 Dim min(const Dim& a, const Dim& b) {
-  const Dim difference = a - b;
-  if (difference.is_constant()) return difference.constant() <= 0 ? a : b;
+  if ((b - a).never_negative()) return a;
+  if ((a - b).never_negative()) return b;
   return a.str() < b.str() ? make_function(min_atom, {a, b}) : make_function(min_atom, {b, a});
 }
 Dim max(const Dim& a, const Dim& b) {
-  const Dim difference = a - b;
-  if (difference.is_constant()) return difference.constant() >= 0 ? a : b;
+  if ((a - b).never_negative()) return a;
+  if ((b - a).never_negative()) return b;
   return a.str() < b.str() ? make_function(max_atom, {a, b}) : make_function(max_atom, {b, a});
 }
 Dim broadcast(const Dim& a, const Dim& b) {

@@ -31,6 +31,8 @@ class Dim {
   /// The name, if this is one symbol and nothing else.
   std::optional<std::string> symbol_name() const;
   void collect_symbols(std::set<std::string>& into) const;
+  /// True where the form shows it to be at least 0, given that symbols are sizes; false where it is not sure.
+  bool never_negative() const;
 
   std::string str() const;
   /// Throws Error naming a symbol without a binding, a division by zero, or an overflow.

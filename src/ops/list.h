@@ -15,4 +15,8 @@
   /* comparison.cpp */                                        \
   X(equal) X(less) X(less_or_equal) X(greater)                \
   X(greater_or_equal) X(logical_and) X(logical_or)            \
-  X(logical_xor) X(logical_not) X(where)
+  X(logical_xor) X(logical_not) X(where)                      \
+  /* view.cpp */                                              \
+  X(reshape) X(squeeze) X(unsqueeze) X(flatten) X(bitcast)    \
+  /* shape.cpp */                                             \
+  X(shape) X(size) X(dims) X(range) X(eye_like)

@@ -45,6 +45,15 @@ constexpr std::string_view small_graph = R"(graph main(%x: f32[n,4]) {
 }
 )";
 
+TEST(Dim, KnowsThatSizesAreNeverNegative) {
+  const Dim n = Dim::symbol("n"), h = Dim::symbol("h");
+  EXPECT_EQ(max(Dim(0), 2 * n + floor_div(h, 3)), 2 * n + floor_div(h, 3));
+  EXPECT_EQ(min(n, n + h), n);
+  EXPECT_EQ(max(Dim(0), n - 1).str(), "max(0, n - 1)");
+  EXPECT_FALSE((n - h).never_negative());
+  EXPECT_TRUE(max(Dim(0), n - h).never_negative());
+}
+
 TEST(Text, PrintsWhatItParses) {
   const auto graph = ir::parse(small_graph, ops::op_lookup());
   ir::verify(*graph);
