@@ -4,6 +4,8 @@
 #define BURNISH_OPS(X)                                        \
   /* region.cpp */                                            \
   X(region) X(reformat)                                       \
+  /* conv.cpp, matmul.cpp */                                  \
+  X(conv) X(conv_transpose) X(deform_conv) X(matmul)          \
   /* arithmetic.cpp */                                        \
   X(add) X(sub) X(mul) X(div) X(pow) X(mod) X(fmod)           \
   X(minimum) X(maximum) X(neg) X(abs) X(sign)                 \
