@@ -107,6 +107,16 @@ TEST(Conv, RefusesWhatDoesNotFit) {
   EXPECT_THROW(run(def::conv, ConvAttributes{{{}, {1, 1}}}, {x, random_tensor({2, 4, 3, 3}, random)}), Error);
 }
 
+TEST(Conv, InfersSymbolicShapes) {
+  ConvAttributes attributes{{{2, 2}, {1, 1, 1, 1}}};
+  EXPECT_EQ(Inferred().input({"n", "3", "h", "2*w"}).input({"8", "3", "3", "3"}).apply(def::conv, attributes).type(),
+            "f32[n,8,floor_div(h - 1, 2) + 1,floor_div(2*w - 1, 2) + 1]");
+  attributes.pads.clear();
+  attributes.auto_pad = "SAME_UPPER";
+  EXPECT_EQ(Inferred().input({"n", "3", "h", "2*w"}).input({"8", "3", "3", "3"}).apply(def::conv, attributes).type(),
+            "f32[n,8,ceil_div(h, 2),w]");
+}
+
 /// A convolution's transpose: <conv(x), y> == <x, conv_transpose(y)> for all x and y.
 TEST(ConvTranspose, IsTheAdjointOfConv) {
   for (unsigned seed = 0; seed < 40; ++seed) {
