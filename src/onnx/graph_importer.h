@@ -1,0 +1,84 @@
+// Imports the nodes of one ONNX graph, subgraph or function into an IR graph.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/graph.h"
+#include "onnx/proto.h"
+#include "onnx/tensor_data.h"
+
+namespace burnish::onnx {
+
+/// What all graphs of a model share while it is imported.
+struct ModelContext {
+  const ModelProto& model;
+  TensorSource tensors;
+  std::map<std::string, std::string, std::less<>> symbols;  ///< dim_param -> symbol
+  std::set<std::string, std::less<>> taken_symbols;
+  int64_t nodes = 0;  ///< imported so far, functions and repeated bodies included
+  int function_depth = 0;
+  int64_t bodies = 0;
+
+  const FunctionProto* find_function(const NodeProto& node) const;
+  /// A symbol that is the same for the same non-empty dim_param, made of `hint` otherwise.
+  std::string symbol_for(std::string_view dim_param, const std::string& hint);
+};
+
+using OpsetMap = std::map<std::string_view, int64_t>;
+OpsetMap opset_map(const std::vector<OpsetImport>& imports);
+
+/// The names that a subgraph reads from the graphs around it, in order of first use.
+std::vector<std::string_view> outer_names(const GraphProto& graph);
+
+/// A scope of names over an IR graph. Scopes nest: a subgraph sees the names around it, a function does not.
+class GraphImporter {
+ public:
+  /// The main graph, or a function's body, which has no outer scope.
+  GraphImporter(ModelContext& model, ir::Graph& graph, OpsetMap opsets)
+      : model_(model), graph_(graph), opsets_(std::move(opsets)) {}
+  /// A subgraph: either its own IR graph, or in place in the outer one.
+  GraphImporter(GraphImporter& outer, ir::Graph& graph)
+      : model_(outer.model_),
+        graph_(graph),
+        outer_(&outer),
+        opsets_(outer.opsets_),
+        function_attributes_(outer.function_attributes_) {}
+
+  ir::Graph& graph() { return graph_; }
+  ModelContext& model() { return model_; }
+
+  void define(std::string_view name, ir::ValueId value);  ///< throws Error if the name is taken
+  bool defines(std::string_view name) const { return values_.contains(name); }
+  ir::ValueId resolve(std::string_view name);  ///< throws Error if nothing makes it
+  void add_initializers(const GraphProto& graph);
+  /// Inside a body: `outer` of the graph around is `inner` here.
+  void capture(ir::ValueId outer, ir::ValueId inner) { captured_[outer] = inner; }
+  void import_nodes(const std::vector<NodeProto>& nodes);
+
+  int64_t opset_of(const NodeProto& node) const;
+  const AttributeProto* resolve_attribute(const AttributeProto& attribute) const;
+  Tensor constant(ir::ValueId value);
+
+ private:
+  std::vector<const NodeProto*> sorted(const std::vector<NodeProto>& nodes) const;
+  void import_node(const NodeProto& node);
+  void lower(const NodeProto& node);
+  void call(const NodeProto& node, const FunctionProto& function);
+  bool is_visible(std::string_view name) const;
+
+  ModelContext& model_;
+  ir::Graph& graph_;
+  GraphImporter* outer_ = nullptr;
+  OpsetMap opsets_;
+  std::unordered_map<std::string_view, ir::ValueId> values_;
+  std::map<ir::ValueId, ir::ValueId> captured_;
+  std::map<std::string_view, const AttributeProto*> function_attributes_;
+  std::map<ir::ValueId, Tensor> constants_;  // what constant() worked out
+};
+
+}  // namespace burnish::onnx

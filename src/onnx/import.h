@@ -1,0 +1,38 @@
+// From an ONNX file to the IR.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "ir/graph.h"
+
+namespace burnish::onnx {
+
+/// A model as imported: the graph, verified and typed, its weights views of the mapped file where they can
+/// be.
+struct ImportedModel {
+  std::shared_ptr<ir::Graph> graph;
+  std::map<std::string, std::string> metadata;
+};
+
+/// Thrown for what Burnish leaves out on purpose: sequences, optionals, strings, maps, random, training,
+/// images.
+class Refused : public Error {
+ public:
+  Refused(std::string kind, std::string message) : Error(std::move(message)), kind_(std::move(kind)) {}
+  const std::string& kind() const { return kind_; }
+
+ private:
+  std::string kind_;
+};
+
+/// Throws Error that names the file and the node; all ops that are not supported are listed at once.
+ImportedModel import_file(const std::string& path);
+/// The same from memory. `keep_alive` owns the bytes for as long as the graph's weights view them; without it
+/// they are copied. External data is looked for in `folder`; empty: there must be none.
+ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const void> keep_alive,
+                           const std::string& folder);
+
+}  // namespace burnish::onnx

@@ -1,0 +1,34 @@
+// From TensorProto to Tensor: raw, typed and external data.
+#pragma once
+
+#include <burnish/tensor.h>
+
+#include <map>
+
+#include "base/mapped_file.h"
+#include "onnx/proto.h"
+
+namespace burnish::onnx {
+
+/// Where a model's tensors come from: the bytes of the model itself and the files beside it.
+class TensorSource {
+ public:
+  /// `keep_alive` owns the memory that the protos view; `folder` is the model's, empty when it has none.
+  TensorSource(std::shared_ptr<const void> keep_alive, std::string folder)
+      : keep_alive_(std::move(keep_alive)), folder_(std::move(folder)) {}
+
+  /// A view of the mapped bytes where they are aligned for their type, else a copy; four-bit integers are
+  /// unpacked. Throws Error that names the tensor when data, type and shape do not agree.
+  Tensor read(const TensorProto& proto);
+  /// The same, made dense.
+  Tensor read(const SparseTensorProto& proto);
+
+ private:
+  std::string_view external_bytes(const TensorProto& proto, std::shared_ptr<const void>& owner);
+
+  std::shared_ptr<const void> keep_alive_;
+  std::string folder_;
+  std::map<std::string, std::shared_ptr<const MappedFile>, std::less<>> files_;  // by location
+};
+
+}  // namespace burnish::onnx

@@ -1,0 +1,230 @@
+// The importer on small models, good and bad.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "model_writer.h"
+#include "onnx/import.h"
+#include "ops/evaluate.h"
+#include "ops/op_def.h"
+
+namespace burnish {
+namespace {
+
+using namespace test;
+using ::testing::HasSubstr;
+
+onnx::ImportedModel import(const std::string& bytes) { return onnx::import_bytes(bytes, nullptr, ""); }
+
+std::string error_of(const std::string& bytes) {
+  try {
+    import(bytes);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+GraphParts relu_of(const std::vector<std::string>& dims) {
+  return {.nodes = {node("Relu", {"x"}, {"y"})},
+          .initializers = {},
+          .inputs = {value_info("x", FLOAT, dims)},
+          .outputs = {value_info("y", FLOAT, {})}};
+}
+
+TEST(Import, KeepsNamesAndSources) {
+  const auto model = import(
+      test::model({.nodes = {node("Mul", {"x", "half"}, {"h"}, {}, "halve"), node("Relu", {"h"}, {"y"})},
+                   .initializers = {tensor<float>("half", FLOAT, {}, {0.5f})},
+                   .inputs = {value_info("x", FLOAT, {"n", "4"})},
+                   .outputs = {value_info("y", FLOAT, {})}}));
+  EXPECT_EQ(ir::print(*model.graph),
+            "graph main(%x: f32[n,4]) {\n"
+            "  symbol n 0 1 -1\n"
+            "  constant @half: f32[] = {0.5}\n"
+            "  %h = mul(%x, @half) : f32[n,4] from \"halve\"\n"
+            "  %y = relu(%h) : f32[n,4] from \"y\"\n"
+            "  yield y=%y\n"
+            "}\n");
+}
+
+TEST(Import, NamesDimensionsThatHaveNoName) {
+  const auto model =
+      import(test::model(relu_of({"batch-size", "-1", "?", "", "min", "batch-size", "batch_size"})));
+  const ir::Value& x = model.graph->value(model.graph->inputs()[0]);
+  EXPECT_EQ(ir::dims_text(x.type.shape), "batch_size,x_1,x_2,x_3,min_,batch_size,batch_size_2");
+}
+
+TEST(Import, SortsNodesAndDropsIdentities) {
+  const auto model = import(test::model(
+      {.nodes = {node("Relu", {"b"}, {"y"}), node("Identity", {"a"}, {"b"}), node("Neg", {"x"}, {"a"})},
+       .initializers = {},
+       .inputs = {value_info("x", FLOAT, {"3"})},
+       .outputs = {value_info("y", FLOAT, {})}}));
+  EXPECT_EQ(model.graph->node_count(), 2u);
+  const auto outputs = ops::evaluate(*model.graph, std::vector<Tensor>{Tensor::of<float>({3}, {-1, 0, 2})});
+  EXPECT_EQ(outputs[0].data<float>()[0], 1);
+  EXPECT_EQ(outputs[0].data<float>()[2], 0);
+}
+
+TEST(Import, ListsAllUnsupportedOpsAtOnce) {
+  const std::string error =
+      error_of(test::model({.nodes = {node("Foo", {"x"}, {"a"}, {}, "first"), node("Foo", {"a"}, {"b"}),
+                                      node("Bar", {"b"}, {"y"}, {}, "", "my.ops")},
+                            .initializers = {},
+                            .inputs = {value_info("x", FLOAT, {"3"})},
+                            .outputs = {value_info("y", FLOAT, {})}}));
+  EXPECT_THAT(error, HasSubstr("Foo (domain ai.onnx, opset 17) of node 'first' and 1 more"));
+  EXPECT_THAT(error, HasSubstr("Bar (domain my.ops, opset 1) of node 'y'"));
+}
+
+TEST(Import, RefusesBrokenGraphsByName) {
+  const auto with = [](std::vector<Message> nodes) {
+    return test::model({.nodes = std::move(nodes),
+                        .initializers = {},
+                        .inputs = {value_info("x", FLOAT, {"3"})},
+                        .outputs = {value_info("y", FLOAT, {})}});
+  };
+  EXPECT_THAT(
+      error_of(with({node("Add", {"x", "y"}, {"z"}, {}, "one"), node("Relu", {"z"}, {"y"}, {}, "two")})),
+      HasSubstr("cycle through node 'one'"));
+  EXPECT_THAT(error_of(with({node("Relu", {"nowhere"}, {"y"}, {}, "one")})),
+              HasSubstr("node 'one' (Relu) reads 'nowhere'"));
+  EXPECT_THAT(error_of(with({node("Relu", {"x"}, {"y"}), node("Neg", {"x"}, {"y"}, {}, "again")})),
+              HasSubstr("node 'again' makes 'y'"));
+  EXPECT_THAT(error_of(with({node("Relu", {"x"}, {"z"})})), HasSubstr("nothing makes the output 'y'"));
+  EXPECT_THAT(error_of(with({node("Relu", {"x", "x"}, {"y"}, {}, "wide")})),
+              HasSubstr("node 'wide' (Relu): it has 2 inputs"));
+  EXPECT_THAT(error_of(with({node("LeakyRelu", {"x"}, {"y"}, {attribute("alpha", 3)})})),
+              HasSubstr("attribute 'alpha' must be a float, not an int"));
+  EXPECT_THAT(error_of(test::model(relu_of({"-7"}))), HasSubstr("input 'x' has the negative dimension -7"));
+  EXPECT_THAT(error_of(test::model(relu_of({"3"}), 900)), HasSubstr("opset 900"));
+}
+
+TEST(Import, SurvivesEveryTruncation) {
+  const std::string bytes = test::model(relu_of({"n", "4"}));
+  for (size_t length = 0; length < bytes.size(); ++length)
+    EXPECT_NE(error_of(bytes.substr(0, length)), "no error") << length;
+  EXPECT_EQ(error_of(bytes), "no error");
+}
+
+TEST(Import, ChecksTensorData) {
+  const auto with = [](const Message& initializer) {
+    GraphParts parts = relu_of({"3"});
+    parts.nodes = {node("Add", {"x", "w"}, {"y"})};
+    parts.initializers = {initializer};
+    return test::model(parts);
+  };
+  EXPECT_EQ(error_of(with(tensor<float>("w", FLOAT, {3}, {1, 2, 3}))), "no error");
+  EXPECT_THAT(error_of(with(tensor<float>("w", FLOAT, {4}, {1, 2, 3}))),
+              HasSubstr("tensor 'w': its data has 12 bytes"));
+  EXPECT_THAT(error_of(with(tensor<float>("w", FLOAT, {-3}, {1, 2, 3}))), HasSubstr("negative dimension"));
+  EXPECT_THAT(error_of(with(tensor<float>("w", FLOAT, {int64_t{1} << 40, int64_t{1} << 40}, {}))),
+              HasSubstr("too many elements"));
+  EXPECT_THAT(error_of(with(tensor<float>("w", 14, {3}, {1, 2, 3}))), HasSubstr("COMPLEX64"));
+}
+
+TEST(Import, ReadsTypedFieldsAndFourBitIntegers) {
+  GraphParts parts = relu_of({"3"});
+  Message typed = Message().integer(1, 3).integer(2, INT4).text(8, "w").integer(5, 0x7f).integer(5, 0x08);
+  parts.outputs.push_back(value_info("w", INT4, {}));
+  parts.initializers = {typed};
+  const auto model = import(test::model(parts, 21));
+  const Tensor& w = model.graph->value(model.graph->find_value("w")).constant;
+  EXPECT_EQ(int(w.data<Int4>()[0]), -1);
+  EXPECT_EQ(int(w.data<Int4>()[1]), 7);
+  EXPECT_EQ(int(w.data<Int4>()[2]), -8);
+}
+
+TEST(Import, InlinesFunctionsWithTheirAttributes) {
+  const Message function =
+      Message()
+          .text(1, "Leak")
+          .text(10, "local")
+          .text(4, "a")
+          .text(5, "b")
+          .text(6, "slope")
+          .message(7, node("LeakyRelu", {"a"}, {"b"}, {reference_attribute("alpha", "slope", 1)}))
+          .message(9, Message().text(1, "").integer(2, 17));
+  GraphParts parts = relu_of({"2"});
+  parts.nodes = {node("Leak", {"x"}, {"h"}, {attribute("slope", 0.25f)}, "", "local"),
+                 node("Leak", {"h"}, {"y"}, {}, "", "local")};
+  const auto model = import(test::model(parts, 17, {function}));
+  const auto outputs = ops::evaluate(*model.graph, std::vector<Tensor>{Tensor::of<float>({2}, {-4, 4})});
+  EXPECT_FLOAT_EQ(outputs[0].data<float>()[0], -0.01f);
+  EXPECT_FLOAT_EQ(outputs[0].data<float>()[1], 4);
+}
+
+TEST(Import, StopsFunctionsThatCallThemselves) {
+  const Message function = Message()
+                               .text(1, "Loop")
+                               .text(10, "local")
+                               .text(4, "a")
+                               .text(5, "b")
+                               .message(7, node("Loop", {"a"}, {"b"}, {}, "", "local"))
+                               .message(9, Message().text(1, "local").integer(2, 1));
+  GraphParts parts = relu_of({"2"});
+  parts.nodes = {node("Loop", {"x"}, {"y"}, {}, "", "local")};
+  EXPECT_THAT(error_of(test::model(parts, 17, {function})), HasSubstr("in a circle"));
+}
+
+class ExternalData : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("burnish_external_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_ / "model");
+    const float data[4] = {9, 1, 2, 3};
+    for (const auto& path : {folder_ / "model" / "w.bin", folder_ / "secret.bin"})
+      std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(data), sizeof data);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string import_with(const std::string& location, int64_t offset, int64_t length) {
+    GraphParts parts = relu_of({"3"});
+    parts.nodes = {node("Add", {"x", "w"}, {"y"})};
+    const auto entry = [](const std::string& key, const std::string& value) {
+      return Message().text(1, key).text(2, value);
+    };
+    parts.initializers = {Message()
+                              .integer(1, 3)
+                              .integer(2, FLOAT)
+                              .text(8, "w")
+                              .message(13, entry("location", location))
+                              .message(13, entry("offset", std::to_string(offset)))
+                              .message(13, entry("length", std::to_string(length)))
+                              .integer(14, 1)};
+    const auto path = folder_ / "model" / "model.onnx";
+    std::ofstream(path, std::ios::binary) << test::model(parts);
+    try {
+      const auto model = onnx::import_file(path.string());
+      const Tensor& w = model.graph->value(model.graph->find_value("w")).constant;
+      return std::to_string(static_cast<int>(w.data<float>()[0]));
+    } catch (const Error& error) {
+      return error.what();
+    }
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(ExternalData, IsMappedFromTheModelsFolder) { EXPECT_EQ(import_with("w.bin", 4, 12), "1"); }
+
+TEST_F(ExternalData, MayNotLeaveTheModelsFolder) {
+  EXPECT_THAT(import_with("../secret.bin", 4, 12), HasSubstr("outside the model's folder"));
+  EXPECT_THAT(import_with((folder_ / "secret.bin").string(), 4, 12),
+              HasSubstr("relative to the model's folder"));
+  std::filesystem::create_symlink(folder_ / "secret.bin", folder_ / "model" / "link.bin");
+  EXPECT_THAT(import_with("link.bin", 4, 12), HasSubstr("outside the model's folder"));
+}
+
+TEST_F(ExternalData, MustLieInsideItsFile) {
+  EXPECT_THAT(import_with("w.bin", 8, 12), HasSubstr("beyond the 16 bytes"));
+  EXPECT_THAT(import_with("w.bin", -4, 12), HasSubstr("not a byte count"));
+  EXPECT_THAT(import_with("missing.bin", 0, 12),
+              HasSubstr("tensor 'w': its external data 'missing.bin' cannot be read"));
+}
+
+}  // namespace
+}  // namespace burnish
