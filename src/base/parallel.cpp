@@ -31,7 +31,6 @@ class ThreadPool : public Parallel {
   int threads() const override { return threads_; }
 
   void run(int count, const std::function<void(int)>& task) override {
-    // One loop at a time; a loop inside a loop, or beside another caller's, runs on its own thread.
     std::unique_lock busy(busy_, std::try_to_lock);
     if (count <= 1 || threads_ == 1 || inside_ || !busy.owns_lock()) {
       for (int i = 0; i < count; ++i) task(i);
@@ -103,6 +102,8 @@ int cgroup_cpus() {
 }
 
 }  // namespace
+
+std::unique_ptr<Parallel> make_pool(int threads) { return std::make_unique<ThreadPool>(threads); }
 
 ParallelScope::ParallelScope(Parallel& parallel) : previous_(current) { current = &parallel; }
 ParallelScope::~ParallelScope() { current = previous_; }

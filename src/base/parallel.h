@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 namespace burnish {
 
@@ -15,6 +16,10 @@ class Parallel {
   /// Calls task(0) ... task(count - 1), each once, on any thread; returns when all are done.
   virtual void run(int count, const std::function<void(int)>& task) = 0;
 };
+
+/// A pool of `threads` threads in all: the caller of run() and threads that are started on first use. One loop
+/// at a time; a loop inside a loop, or beside another caller's, runs on its own thread.
+std::unique_ptr<Parallel> make_pool(int threads);
 
 /// Makes `parallel` the current pool of this thread for the life of the scope.
 class ParallelScope {

@@ -1,0 +1,149 @@
+#include "backends/cpu/executor.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "base/parallel.h"
+
+namespace burnish::cpu {
+namespace {
+
+/// Loops of the reference kernels and of our own on the calling thread's OpenMP team.
+class OpenMpTeam : public Parallel {
+ public:
+  explicit OpenMpTeam(int threads) : threads_(threads) {}
+  int threads() const override { return threads_; }
+
+  void run(int count, const std::function<void(int)>& task) override {
+    if (count <= 1 || threads_ == 1 || omp_in_parallel()) {
+      for (int i = 0; i < count; ++i) task(i);
+      return;
+    }
+    // Always the whole team: libgomp ends and restarts threads when regions differ in size. The counter's
+    // acquire and release order the tasks' memory for tools that cannot see into libgomp.
+    std::atomic<int> next{0};
+#pragma omp parallel num_threads(threads_)
+    for (int i = next.fetch_add(1, std::memory_order_acq_rel); i < count;
+         i = next.fetch_add(1, std::memory_order_acq_rel))
+      task(i);
+    next.load(std::memory_order_acquire);
+  }
+
+ private:
+  const int threads_;
+};
+
+/// The team size of the calling thread, for the life of this object.
+class TeamSize {
+ public:
+  explicit TeamSize(int threads) : previous_(omp_get_max_threads()), team_(threads), scope_(team_) {
+    omp_set_num_threads(threads);
+  }
+  ~TeamSize() { omp_set_num_threads(previous_); }
+
+ private:
+  int previous_;
+  OpenMpTeam team_;
+  ParallelScope scope_;
+};
+
+struct Job {
+  int threads;
+  const std::function<void()>* body;
+  std::exception_ptr failure;
+  std::atomic<int> done{0};
+};
+
+class Executor {
+ public:
+  Executor() { std::thread(&Executor::loop, this).detach(); }
+
+  void run(Job& job) {
+    {
+      std::lock_guard lock(mutex_);
+      jobs_.push_back(&job);
+    }
+    posted_.fetch_add(1, std::memory_order_release);
+    posted_.notify_one();
+    job.done.wait(0, std::memory_order_acquire);
+  }
+
+  static bool is_current() { return current_; }
+
+ private:
+  void loop() {
+    current_ = true;
+    for (uint32_t seen = 0;; ++seen) {
+      wait_for_more_than(seen);
+      Job* job = take();
+      try {
+        const TeamSize team(job->threads);
+        (*job->body)();
+      } catch (...) {
+        job->failure = std::current_exception();
+      }
+      job->done.store(1, std::memory_order_release);
+      job->done.notify_one();  // wakes by address alone: the job may be gone by now
+    }
+  }
+
+  Job* take() {
+    std::lock_guard lock(mutex_);
+    Job* job = jobs_.front();
+    jobs_.pop_front();
+    return job;
+  }
+
+  /// A session that runs again and again comes back within microseconds: look out for it a while before
+  /// sleeping, but yield, since the caller may be waiting for this very core.
+  void wait_for_more_than(uint32_t seen) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+    while (posted_.load(std::memory_order_acquire) == seen) {
+      if (std::chrono::steady_clock::now() < until)
+        sched_yield();
+      else
+        posted_.wait(seen, std::memory_order_acquire);
+    }
+  }
+
+  static inline thread_local bool current_ = false;
+  std::mutex mutex_;
+  std::deque<Job*> jobs_;
+  std::atomic<uint32_t> posted_{0};
+};
+
+std::atomic<Executor*> shared{nullptr};
+
+/// Started on first use, never ended: at exit there is no safe moment to join it. A forked child, which has
+/// none of its parent's threads, starts its own.
+Executor& executor() {
+  static std::mutex starting;
+  static const int at_fork = pthread_atfork(nullptr, nullptr, [] { shared.store(nullptr); });
+  static_cast<void>(at_fork);
+  if (Executor* running = shared.load(std::memory_order_acquire)) return *running;
+  std::lock_guard lock(starting);
+  if (!shared.load()) shared.store(new Executor, std::memory_order_release);
+  return *shared.load();
+}
+
+}  // namespace
+
+void execute(int threads, const std::function<void()>& body) {
+  if (Executor::is_current()) {
+    const TeamSize team(threads);
+    return body();
+  }
+  Job job{threads, &body, {}, {}};
+  executor().run(job);
+  if (job.failure) std::rethrow_exception(job.failure);
+}
+
+}  // namespace burnish::cpu
