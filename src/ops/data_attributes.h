@@ -87,4 +87,27 @@ struct PadAttributes {
   void visit(auto&& v) { v("mode", mode); }
 };
 
+/// Of depth_to_space and space_to_depth.
+struct BlockAttributes {
+  int64_t blocksize = 1;
+  std::string mode = "DCR";  ///< the order within the depth: DCR, block then channel; CRD, channel then block
+  void visit(auto&& v) {
+    v("blocksize", blocksize);
+    v("mode", mode);
+  }
+};
+
+struct ReverseSequenceAttributes {
+  int64_t batch_axis = 1, time_axis = 0;
+  void visit(auto&& v) {
+    v("batch_axis", batch_axis);
+    v("time_axis", time_axis);
+  }
+};
+
+struct TriluAttributes {
+  bool upper = true;
+  void visit(auto&& v) { v("upper", upper); }
+};
+
 }  // namespace burnish::ops

@@ -21,4 +21,10 @@
   /* view.cpp */                                              \
   X(reshape) X(squeeze) X(unsqueeze) X(flatten) X(bitcast)    \
   /* shape.cpp */                                             \
-  X(shape) X(size) X(dims) X(range) X(eye_like)
+  X(shape) X(size) X(dims) X(range) X(eye_like)               \
+  /* transpose.cpp */                                         \
+  X(transpose) X(expand) X(tile)                              \
+  X(depth_to_space) X(space_to_depth)                         \
+  /* join.cpp, slice.cpp, pad.cpp, sequence.cpp */            \
+  X(concat) X(split) X(slice) X(pad) X(center_crop_pad)       \
+  X(reverse_sequence) X(trilu)
