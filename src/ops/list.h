@@ -6,6 +6,18 @@
   X(region) X(reformat)                                       \
   /* conv.cpp, matmul.cpp */                                  \
   X(conv) X(conv_transpose) X(deform_conv) X(matmul)          \
+  /* pool.cpp */                                              \
+  X(max_pool) X(average_pool) X(lp_pool) X(max_unpool)        \
+  /* reduce.cpp */                                            \
+  X(reduce_sum) X(reduce_mean) X(reduce_max) X(reduce_min)    \
+  X(reduce_prod) X(reduce_l1) X(reduce_l2)                    \
+  X(reduce_sum_square) X(reduce_log_sum)                      \
+  X(reduce_log_sum_exp) X(arg_max) X(arg_min)                 \
+  /* norm.cpp */                                              \
+  X(batch_norm) X(layer_norm) X(rms_norm) X(instance_norm)    \
+  X(group_norm) X(lrn)                                        \
+  /* softmax.cpp */                                           \
+  X(softmax) X(log_softmax) X(hardmax)                        \
   /* arithmetic.cpp */                                        \
   X(add) X(sub) X(mul) X(div) X(pow) X(mod) X(fmod)           \
   X(minimum) X(maximum) X(neg) X(abs) X(sign)                 \
