@@ -1,0 +1,69 @@
+// burnish conformance: run folders in ONNX's backend-test layout.
+#include <fmt/core.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "command.h"
+#include "conformance_case.h"
+
+namespace burnish::tool {
+namespace {
+
+constexpr const char* verdict_names[] = {"passed", "failed", "skipped"};
+
+void write_json(const std::string& path, const std::vector<CaseResult>& results, const int64_t (&counts)[3]) {
+  nlohmann::ordered_json cases = nlohmann::ordered_json::array();
+  for (const CaseResult& result : results) {
+    nlohmann::ordered_json entry = {{"name", result.name},
+                                    {"verdict", verdict_names[static_cast<int>(result.verdict)]}};
+    if (!result.reason.empty()) entry["reason"] = result.reason;
+    entry["fallback_kernels"] = result.fallback_kernels;
+    cases.push_back(std::move(entry));
+  }
+  const nlohmann::ordered_json report = {
+      {"passed", counts[0]}, {"failed", counts[1]}, {"skipped", counts[2]}, {"cases", std::move(cases)}};
+  std::ofstream file(path);
+  file << report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  file.close();
+  require(static_cast<bool>(file), "cannot write '{}'", path);
+}
+
+int run(const std::vector<std::string>& folders, const CommonOptions& options) {
+  std::vector<CaseResult> results;
+  int64_t counts[3] = {}, with_fallback = 0;
+  for (const std::string& folder : folders) {
+    for (const auto& path : find_cases(folder)) {
+      const CaseResult result = run_case(path, options);
+      ++counts[static_cast<int>(result.verdict)];
+      if (result.verdict == Verdict::failed) fmt::print("FAILED {}: {}\n", result.name, result.reason);
+      if (result.verdict == Verdict::skipped && options.verbose > 0)
+        fmt::print("skipped {}: {}\n", result.name, result.reason);
+      if (result.verdict == Verdict::passed && options.verbose > 1) fmt::print("passed {}\n", result.name);
+      with_fallback += result.verdict == Verdict::passed && result.fallback_kernels > 0;
+      results.push_back(result);
+    }
+  }
+  fmt::print("{} of the passed used a fallback\n", with_fallback);
+  fmt::print("{} passed, {} failed, {} skipped\n", counts[0], counts[1], counts[2]);
+  if (!options.json.empty()) write_json(options.json, results, counts);
+  return counts[1] == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+Command add_conformance(CLI::App& app) {
+  CLI::App& command = *app.add_subcommand("conformance", "Run folders in ONNX's backend-test layout");
+  auto folders = std::make_shared<std::vector<std::string>>();
+  command.add_option("folder", *folders, "case folders, or folders of them")->required();
+  command.footer(
+      "\nExamples:\n"
+      "  burnish conformance /usr/share/libonnx-testdata/data/node --device reference\n"
+      "  burnish conformance /usr/share/libonnx-testdata/data/node/test_relu -v --json report.json\n");
+  auto common = add_common_options(command);
+  common->tune = "model";
+  return [folders, common] { return run(*folders, *common); };
+}
+
+}  // namespace burnish::tool
