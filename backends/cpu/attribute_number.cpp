@@ -11,12 +11,18 @@ namespace {
 class Finder : public ir::AttributeVisitor {
  public:
   explicit Finder(std::string_view name) : name_(name) {}
-  void operator()(std::string_view name, int64_t& value) override { keep(name, number, static_cast<double>(value)); }
+  void operator()(std::string_view name, int64_t& value) override {
+    keep(name, number, static_cast<double>(value));
+  }
   void operator()(std::string_view name, double& value) override { keep(name, number, value); }
   void operator()(std::string_view name, bool& value) override { keep(name, number, value ? 1.0 : 0.0); }
   void operator()(std::string_view name, std::string& value) override { keep(name, text, value); }
-  void operator()(std::string_view name, DType& value) override { keep(name, number, static_cast<double>(value)); }
-  void operator()(std::string_view name, std::vector<int64_t>& value) override { keep(name, integers, value); }
+  void operator()(std::string_view name, DType& value) override {
+    keep(name, number, static_cast<double>(value));
+  }
+  void operator()(std::string_view name, std::vector<int64_t>& value) override {
+    keep(name, integers, value);
+  }
   void operator()(std::string_view, std::vector<double>&) override {}
   void operator()(std::string_view, std::vector<std::string>&) override {}
 

@@ -4,11 +4,14 @@
 
 namespace burnish::cpu {
 
-int64_t block_size(ir::Layout layout) { return layout == ir::Layout::c8 ? 8 : layout == ir::Layout::c16 ? 16 : 1; }
+int64_t block_size(ir::Layout layout) {
+  return layout == ir::Layout::c8 ? 8 : layout == ir::Layout::c16 ? 16 : 1;
+}
 
 namespace {
 
-/// Elements between neighbours along each dimension of a tensor; along channels of a blocked one, between blocks.
+/// Elements between neighbours along each dimension of a tensor; along channels of a blocked one, between
+/// blocks.
 std::vector<int64_t> logical_strides(const device::BoundTensor& tensor) {
   const size_t rank = tensor.shape.size();
   std::vector<int64_t> strides(rank);
@@ -30,13 +33,16 @@ std::vector<int64_t> logical_strides(const device::BoundTensor& tensor) {
 PhysicalView physical_view(const Shape& space, ir::Layout layout, const device::BoundTensor& tensor) {
   const size_t rank = space.size(), missing = rank - tensor.shape.size();
   const int64_t block = block_size(layout), own_block = block_size(tensor.layout);
-  require(own_block == 1 || own_block == block, "internal: a tensor in blocks of {} channels beside one in blocks of {}", own_block, block);
-  require(tensor.layout == ir::Layout::plain || missing == 0, "internal: a tensor of lower rank must be plain");
+  require(own_block == 1 || own_block == block,
+          "internal: a tensor in blocks of {} channels beside one in blocks of {}", own_block, block);
+  require(tensor.layout == ir::Layout::plain || missing == 0,
+          "internal: a tensor of lower rank must be plain");
   const std::vector<int64_t> own = logical_strides(tensor);
   std::vector<int64_t> strides(rank, 0);
   for (size_t d = missing; d < rank; ++d) {
     const int64_t dim = tensor.shape[d - missing];
-    require(dim == 1 || dim == space[d], "a tensor of shape {} does not broadcast to {}", shape_text(tensor.shape), shape_text(space));
+    require(dim == 1 || dim == space[d], "a tensor of shape {} does not broadcast to {}",
+            shape_text(tensor.shape), shape_text(space));
     strides[d] = dim == 1 ? 0 : own[d - missing];
   }
   PhysicalView view;
@@ -54,8 +60,10 @@ PhysicalView physical_view(const Shape& space, ir::Layout layout, const device::
     add(space[1] / block, own_block > 1 ? strides[1] : strides[1] * block);
   }
   for (size_t d = 2; d < rank; ++d) add(space[d], strides[d]);
-  if (block > 1) add(block, own_block > 1 ? (strides[1] != 0 ? 1 : 0) : strides[1]);
-  else add(space[1], strides[1]);
+  if (block > 1)
+    add(block, own_block > 1 ? (strides[1] != 0 ? 1 : 0) : strides[1]);
+  else
+    add(space[1], strides[1]);
   return view;
 }
 

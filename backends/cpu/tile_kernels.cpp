@@ -48,20 +48,23 @@ HWY_INLINE VF load(const char* from) { return hn::LoadU(DF(), reinterpret_cast<c
 template <class Op>
 void unary(const TileCall& call) {
   const Op op{call.parameters};
-  for_vectors<1, float, float>(call, [&](const char* const* in, float* out) HWY_ATTR { hn::StoreU(op(load(in[0])), DF(), out); });
+  for_vectors<1, float, float>(
+      call, [&](const char* const* in, float* out) HWY_ATTR { hn::StoreU(op(load(in[0])), DF(), out); });
 }
 
 template <class Op>
 void binary(const TileCall& call) {
   const Op op{call.parameters};
-  for_vectors<2, float, float>(call, [&](const char* const* in, float* out) HWY_ATTR { hn::StoreU(op(load(in[0]), load(in[1])), DF(), out); });
+  for_vectors<2, float, float>(call, [&](const char* const* in, float* out)
+                                         HWY_ATTR { hn::StoreU(op(load(in[0]), load(in[1])), DF(), out); });
 }
 
 template <class Op>
 void compare(const TileCall& call) {
   const Op op{};
   for_vectors<2, float, uint8_t>(call, [&](const char* const* in, uint8_t* out) HWY_ATTR {
-    const auto ones = hn::BitCast(DI(), hn::IfThenElseZero(op(load(in[0]), load(in[1])), hn::BitCast(DF(), hn::Set(DI(), 1))));
+    const auto ones = hn::BitCast(
+        DI(), hn::IfThenElseZero(op(load(in[0]), load(in[1])), hn::BitCast(DF(), hn::Set(DI(), 1))));
     hn::StoreU(hn::DemoteTo(DB(), ones), DB(), out);
   });
 }
@@ -91,12 +94,20 @@ HWY_INLINE VF gelu_by_erf(VF x) {
   return hn::Mul(hn::Mul(set(0.5f), x), hn::Add(set(1.0f), erf(DF(), hn::Mul(x, set(0.7071067812f)))));
 }
 
-#define BURNISH_TILE_UNARY(NAME, ...) \
-  struct NAME { const float* p; HWY_INLINE VF operator()(VF x) const { return __VA_ARGS__; } };
-#define BURNISH_TILE_BINARY(NAME, ...) \
-  struct NAME { const float* p; HWY_INLINE VF operator()(VF a, VF b) const { return __VA_ARGS__; } };
-#define BURNISH_TILE_COMPARE(NAME, ...) \
-  struct NAME { HWY_INLINE hn::Mask<DF> operator()(VF a, VF b) const { return __VA_ARGS__; } };
+#define BURNISH_TILE_UNARY(NAME, ...)                            \
+  struct NAME {                                                  \
+    const float* p;                                              \
+    HWY_INLINE VF operator()(VF x) const { return __VA_ARGS__; } \
+  };
+#define BURNISH_TILE_BINARY(NAME, ...)                                 \
+  struct NAME {                                                        \
+    const float* p;                                                    \
+    HWY_INLINE VF operator()(VF a, VF b) const { return __VA_ARGS__; } \
+  };
+#define BURNISH_TILE_COMPARE(NAME, ...)                                          \
+  struct NAME {                                                                  \
+    HWY_INLINE hn::Mask<DF> operator()(VF a, VF b) const { return __VA_ARGS__; } \
+  };
 
 BURNISH_TILE_BINARY(Add, hn::Add(a, b))
 BURNISH_TILE_BINARY(Sub, hn::Sub(a, b))
@@ -106,7 +117,9 @@ BURNISH_TILE_BINARY(Minimum, hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::
 BURNISH_TILE_BINARY(Maximum, hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Gt(a, b), a, b)))
 BURNISH_TILE_UNARY(Neg, hn::Sub(hn::Zero(DF()), x))
 BURNISH_TILE_UNARY(Abs, hn::Abs(x))
-BURNISH_TILE_UNARY(Sign, hn::IfThenElse(hn::Gt(x, hn::Zero(DF())), set(1.0f), hn::IfThenElse(hn::Lt(x, hn::Zero(DF())), set(-1.0f), hn::IfThenElse(hn::IsNaN(x), x, hn::Zero(DF())))))
+BURNISH_TILE_UNARY(Sign, hn::IfThenElse(hn::Gt(x, hn::Zero(DF())), set(1.0f),
+                                        hn::IfThenElse(hn::Lt(x, hn::Zero(DF())), set(-1.0f),
+                                                       hn::IfThenElse(hn::IsNaN(x), x, hn::Zero(DF())))))
 BURNISH_TILE_UNARY(Exp, exp(DF(), x))
 BURNISH_TILE_UNARY(Log, log(DF(), x))
 BURNISH_TILE_UNARY(Sqrt, hn::Sqrt(x))
@@ -123,9 +136,11 @@ BURNISH_TILE_UNARY(Tanh, tanh(DF(), x))
 BURNISH_TILE_UNARY(Gelu, p[0] != 0 ? gelu_by_tanh(x) : gelu_by_erf(x))
 BURNISH_TILE_UNARY(Silu, hn::Mul(x, sigmoid(DF(), x)))
 BURNISH_TILE_UNARY(HardSigmoid, limit(hn::MulAdd(x, set(p[0]), set(p[1])), hn::Zero(DF()), set(1.0f)))
-BURNISH_TILE_UNARY(HardSwish, hn::Mul(x, limit(hn::MulAdd(x, set(1.0f / 6), set(0.5f)), hn::Zero(DF()), set(1.0f))))
+BURNISH_TILE_UNARY(HardSwish,
+                   hn::Mul(x, limit(hn::MulAdd(x, set(1.0f / 6), set(0.5f)), hn::Zero(DF()), set(1.0f))))
 BURNISH_TILE_UNARY(Elu, hn::IfThenElse(hn::Lt(x, hn::Zero(DF())), hn::Mul(set(p[0]), expm1(DF(), x)), x))
-BURNISH_TILE_UNARY(Softplus, hn::Add(hn::IfThenElse(hn::Le(x, hn::Zero(DF())), hn::Zero(DF()), x), log1p(DF(), exp(DF(), hn::Neg(hn::Abs(x))))))
+BURNISH_TILE_UNARY(Softplus, hn::Add(hn::IfThenElse(hn::Le(x, hn::Zero(DF())), hn::Zero(DF()), x),
+                                     log1p(DF(), exp(DF(), hn::Neg(hn::Abs(x))))))
 BURNISH_TILE_UNARY(Clip, limit(x, set(p[0]), set(p[1])))
 BURNISH_TILE_COMPARE(Equal, hn::Eq(a, b))
 BURNISH_TILE_COMPARE(Less, hn::Lt(a, b))
@@ -140,15 +155,41 @@ struct Row {
 
 TileKernel float_kernel(std::string_view op) {
   static constexpr Row rows[] = {
-      {"add", binary<Add>}, {"sub", binary<Sub>}, {"mul", binary<Mul>}, {"div", binary<Div>},
-      {"minimum", binary<Minimum>}, {"maximum", binary<Maximum>}, {"neg", unary<Neg>}, {"abs", unary<Abs>},
-      {"sign", unary<Sign>}, {"exp", unary<Exp>}, {"log", unary<Log>}, {"sqrt", unary<Sqrt>}, {"rsqrt", unary<Rsqrt>},
-      {"reciprocal", unary<Reciprocal>}, {"floor", unary<Floor>}, {"ceil", unary<Ceil>}, {"round", unary<Round>},
-      {"erf", unary<Erf>}, {"relu", unary<Relu>}, {"leaky_relu", unary<LeakyRelu>}, {"sigmoid", unary<Sigmoid>},
-      {"tanh", unary<Tanh>}, {"gelu", unary<Gelu>}, {"silu", unary<Silu>}, {"hardsigmoid", unary<HardSigmoid>},
-      {"hardswish", unary<HardSwish>}, {"elu", unary<Elu>}, {"softplus", unary<Softplus>}, {"clip", unary<Clip>},
-      {"equal", compare<Equal>}, {"less", compare<Less>}, {"less_or_equal", compare<LessOrEqual>},
-      {"greater", compare<Greater>}, {"greater_or_equal", compare<GreaterOrEqual>}, {"where", select},
+      {"add", binary<Add>},
+      {"sub", binary<Sub>},
+      {"mul", binary<Mul>},
+      {"div", binary<Div>},
+      {"minimum", binary<Minimum>},
+      {"maximum", binary<Maximum>},
+      {"neg", unary<Neg>},
+      {"abs", unary<Abs>},
+      {"sign", unary<Sign>},
+      {"exp", unary<Exp>},
+      {"log", unary<Log>},
+      {"sqrt", unary<Sqrt>},
+      {"rsqrt", unary<Rsqrt>},
+      {"reciprocal", unary<Reciprocal>},
+      {"floor", unary<Floor>},
+      {"ceil", unary<Ceil>},
+      {"round", unary<Round>},
+      {"erf", unary<Erf>},
+      {"relu", unary<Relu>},
+      {"leaky_relu", unary<LeakyRelu>},
+      {"sigmoid", unary<Sigmoid>},
+      {"tanh", unary<Tanh>},
+      {"gelu", unary<Gelu>},
+      {"silu", unary<Silu>},
+      {"hardsigmoid", unary<HardSigmoid>},
+      {"hardswish", unary<HardSwish>},
+      {"elu", unary<Elu>},
+      {"softplus", unary<Softplus>},
+      {"clip", unary<Clip>},
+      {"equal", compare<Equal>},
+      {"less", compare<Less>},
+      {"less_or_equal", compare<LessOrEqual>},
+      {"greater", compare<Greater>},
+      {"greater_or_equal", compare<GreaterOrEqual>},
+      {"where", select},
   };
   for (const Row& row : rows)
     if (row.op == op) return row.kernel;
@@ -163,8 +204,9 @@ namespace burnish::cpu {
 
 HWY_EXPORT(float_kernel);
 
-const TileParameters tile_parameters[6] = {{"leaky_relu", {"alpha"}}, {"elu", {"alpha"}}, {"hardsigmoid", {"alpha", "beta"}},
-                                           {"gelu", {"approximate"}}, {"clip", {"min", "max"}}, {}};
+const TileParameters tile_parameters[6] = {{"leaky_relu", {"alpha"}},          {"elu", {"alpha"}},
+                                           {"hardsigmoid", {"alpha", "beta"}}, {"gelu", {"approximate"}},
+                                           {"clip", {"min", "max"}},           {}};
 
 TileKernel find_tile_kernel(std::string_view op, DType dtype) {
   return dtype == DType::f32 ? HWY_DYNAMIC_DISPATCH(float_kernel)(op) : nullptr;

@@ -24,8 +24,8 @@ struct TileParameters {
 };
 extern const TileParameters tile_parameters[6];
 
-/// The kernel of the best instruction set here for a pointwise op whose inputs other than bool have `dtype`; null
-/// where there is none.
+/// The kernel of the best instruction set here for a pointwise op whose inputs other than bool have `dtype`;
+/// null where there is none.
 TileKernel find_tile_kernel(std::string_view op, DType dtype);
 
 }  // namespace burnish::cpu

@@ -1,5 +1,5 @@
-// Bodies of pointwise ops run as programs over tiles: each op is one kernel call on a run of elements that stays
-// in L1. Nothing is compiled at run time, and any body that consists of pointwise ops has a program.
+// Bodies of pointwise ops run as programs over tiles: each op is one kernel call on a run of elements that
+// stays in L1. Nothing is compiled at run time, and any body that consists of pointwise ops has a program.
 #pragma once
 
 #include <memory>
@@ -17,11 +17,14 @@ namespace burnish::cpu {
 class BoundProgram {
  public:
   /// Computes elements [begin, begin + count) of the results, counted in the physical order of their space.
-  /// `inputs` and `results` are the whole tensors, in the order of the program's; `anchors` are what the kernel
-  /// around it has computed: `count` elements each, those of this run. A result's memory may be an anchor's.
-  void run(int64_t begin, int64_t count, const void* const* inputs, const void* const* anchors, void* const* results) const;
+  /// `inputs` and `results` are the whole tensors, in the order of the program's; `anchors` are what the
+  /// kernel around it has computed: `count` elements each, those of this run. A result's memory may be an
+  /// anchor's.
+  void run(int64_t begin, int64_t count, const void* const* inputs, const void* const* anchors,
+           void* const* results) const;
   /// A run that writes its results to `count` elements at each pointer, instead of into whole tensors.
-  void run_into(int64_t begin, int64_t count, const void* const* inputs, const void* const* anchors, void* const* results) const;
+  void run_into(int64_t begin, int64_t count, const void* const* inputs, const void* const* anchors,
+                void* const* results) const;
 
   /// Elements in the space that results share.
   int64_t size() const { return size_; }
@@ -36,20 +39,20 @@ class BoundProgram {
   /// Where a step finds an operand, or puts its result.
   struct Place {
     enum Kind : uint8_t { input, literal, anchor, result, scratch } kind = scratch;
-    int32_t index = 0;       // which of its kind
-    int32_t bytes = 4;       // of one element
-    bool dense = true;       // walks memory as the space does; else `strides` say how
-    bool inner_only = false; // the same for every row of the innermost dimension
-    int32_t slot = 0;        // in scratch, for what is not dense
+    int32_t index = 0;        // which of its kind
+    int32_t bytes = 4;        // of one element
+    bool dense = true;        // walks memory as the space does; else `strides` say how
+    bool inner_only = false;  // the same for every row of the innermost dimension
+    int32_t slot = 0;         // in scratch, for what is not dense
     const void* data = nullptr;
     std::vector<int64_t> strides;
   };
   struct Step {
-    TileKernel kernel = nullptr;            // or
+    TileKernel kernel = nullptr;  // or
     ops::PointwiseLoop loop = nullptr;
     const ir::Attributes* attributes = nullptr;
     float parameters[2] = {};
-    int32_t inputs[3] = {};                 // places
+    int32_t inputs[3] = {};  // places
     int32_t input_count = 0, output = 0;
   };
   struct Run;
@@ -72,7 +75,8 @@ class TileProgram {
   /// Whether `nodes` of the problem can run: all pointwise, `results` of one shape.
   static Support supports(const device::Problem& problem, std::span<const ir::NodeId> nodes,
                           std::span<const ir::ValueId> anchors, std::span<const ir::ValueId> results);
-  /// `anchors`: values that are neither inputs, literals nor made by `nodes`. The problem must outlive the program.
+  /// `anchors`: values that are neither inputs, literals nor made by `nodes`. The problem must outlive the
+  /// program.
   TileProgram(const device::Problem& problem, std::vector<ir::NodeId> nodes, std::vector<ir::ValueId> anchors,
               std::vector<ir::ValueId> results);
 
