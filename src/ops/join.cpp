@@ -139,7 +139,6 @@ const OpDef split =
         .infer(infer_split)
         .reference(reference_split)
         .fusion(Fusion::injective)
-        .onnx("Split", 13)
         .summary("parts of x along axis: of the given sizes, or equal with a smaller last one");
 
 }  // namespace burnish::ops::def

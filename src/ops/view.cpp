@@ -75,42 +75,51 @@ void infer_reshape(InferContext& context) {
   set_view(context, std::move(shape));
 }
 
-/// The attribute's axes, or those of input 1 where it is given; they must be known.
-std::vector<int64_t> axes_of(InferContext& context, int64_t rank) {
-  std::vector<int64_t> axes = context.attributes<AxesAttributes>().axes;
-  if (context.has(1)) {
-    const auto numbers = context.numbers(1);
-    require(numbers.has_value(), "input 'axes' must be known before the model runs: it decides the rank");
-    axes = *numbers;
-  }
+/// The attribute's axes, or those of input 1 where it is given; nullopt where those are not known yet.
+std::optional<std::vector<int64_t>> axes_of(InferContext& context) {
+  if (!context.has(1)) return context.attributes<AxesAttributes>().axes;
+  return context.numbers(1);
+}
+
+/// Counted from the front and sorted.
+std::vector<int64_t> normalized(std::vector<int64_t> axes, int64_t rank) {
   for (int64_t& axis : axes) axis = normalize_axis(axis, rank);
   std::sort(axes.begin(), axes.end());
   require(std::adjacent_find(axes.begin(), axes.end()) == axes.end(), "an axis is given twice");
   return axes;
 }
 
+/// Where axes come while the model runs, their number still gives the rank.
+void set_unknown_view(InferContext& context, int64_t sign) {
+  const Dim count = ir::product(context.shape(1));
+  require(count.is_constant(), "the number of axes must be known: it decides the rank");
+  std::vector<Dim> shape;
+  for (int i = 0; i < context.type(0).rank() + sign * count.constant(); ++i)
+    shape.push_back(context.fresh(0, i));
+  set_view(context, std::move(shape));
+}
+
 void infer_squeeze(InferContext& context) {
   const auto& input = context.shape(0);
-  std::vector<int64_t> axes = axes_of(context, static_cast<int64_t>(input.size()));
+  const auto given = axes_of(context);
+  if (!given) return set_unknown_view(context, -1);
+  const std::vector<int64_t> axes = normalized(*given, context.type(0).rank());
   const bool all = axes.empty() && !context.has(1);
   std::vector<Dim> shape;
   for (size_t i = 0; i < input.size(); ++i) {
-    const bool gone =
-        all ? input[i].is(1) : std::binary_search(axes.begin(), axes.end(), static_cast<int64_t>(i));
-    if (!gone)
-      shape.push_back(input[i]);
-    else
-      require(!input[i].is_constant() || input[i].is(1), "cannot squeeze dimension {} of [{}]: it is not 1",
-              i, ir::dims_text(input));
+    const bool named = std::binary_search(axes.begin(), axes.end(), static_cast<int64_t>(i));
+    if (all ? !input[i].is(1) : !named) shape.push_back(input[i]);
+    require(!named || !input[i].is_constant() || input[i].is(1),
+            "cannot squeeze dimension {} of [{}]: it is not 1", i, ir::dims_text(input));
   }
   set_view(context, std::move(shape));
 }
 
 void infer_unsqueeze(InferContext& context) {
   std::vector<Dim> shape = context.shape(0);
-  const size_t added = context.has(1) ? context.numbers(1).value_or(std::vector<int64_t>()).size()
-                                      : context.attributes<AxesAttributes>().axes.size();
-  for (int64_t axis : axes_of(context, static_cast<int64_t>(shape.size() + added)))
+  const auto given = axes_of(context);
+  if (!given) return set_unknown_view(context, 1);
+  for (int64_t axis : normalized(*given, static_cast<int64_t>(shape.size() + given->size())))
     shape.insert(shape.begin() + axis, Dim(1));
   set_view(context, std::move(shape));
 }
@@ -152,7 +161,6 @@ const OpDef squeeze = op<AxesAttributes>("squeeze")
                           .infer(infer_squeeze)
                           .reference(reference_view)
                           .fusion(Fusion::injective)
-                          .onnx("Squeeze")
                           .summary("without the dimensions of 1 that axes names, or without any");
 const OpDef unsqueeze = op<AxesAttributes>("unsqueeze")
                             .input("x")
@@ -162,7 +170,6 @@ const OpDef unsqueeze = op<AxesAttributes>("unsqueeze")
                             .infer(infer_unsqueeze)
                             .reference(reference_view)
                             .fusion(Fusion::injective)
-                            .onnx("Unsqueeze")
                             .summary("with dimensions of 1 where axes says, counted in the result");
 const OpDef flatten = op<FlattenAttributes>("flatten")
                           .input("x")

@@ -1,0 +1,97 @@
+// Views, shapes and data movement: the older opsets' attributes become the newest one's inputs.
+#include <algorithm>
+
+#include "onnx/lower.h"
+#include "onnx/lowerings.h"
+#include "ops/data_attributes.h"
+#include "ops/host.h"
+#include "ops/infer.h"
+
+namespace burnish::onnx {
+
+namespace def = ops::def;
+
+void lower_reshape_1(Lower& node) {
+  node.set_output(0,
+                  node.emit(def::reshape, {node.needed_input(0), node.add_integers(node.integers("shape"))}));
+}
+
+/// Axes that are known become an attribute, whichever way they came.
+void lower_squeeze(Lower& node) {
+  const ir::ValueId x = node.needed_input(0), given = node.input(1);
+  std::optional<std::vector<int64_t>> axes = node.integers("axes");
+  if (given) {
+    axes = node.known_integers(given);
+  } else if (!node.has("axes")) {
+    const std::vector<ir::Dim>& shape = node.type(x).shape;
+    for (size_t i = 0; i < shape.size(); ++i)
+      if (shape[i].is(1)) axes->push_back(static_cast<int64_t>(i));
+  }
+  if (axes && axes->empty()) return node.set_output(0, x);
+  node.set_output(
+      0, axes ? node.emit(def::squeeze, {{"axes", *axes}}, {x}) : node.emit(def::squeeze, {x, given}));
+}
+
+void lower_unsqueeze(Lower& node) {
+  const ir::ValueId x = node.needed_input(0), given = node.input(1);
+  const auto axes = given ? node.known_integers(given) : node.integers("axes");
+  node.set_output(
+      0, axes ? node.emit(def::unsqueeze, {{"axes", *axes}}, {x}) : node.emit(def::unsqueeze, {x, given}));
+}
+
+void lower_constant_of_shape(Lower& node) {
+  Tensor value = node.has("value") ? node.tensor("value") : Tensor::scalar(0.0f);
+  require(value.size() == 1, "attribute 'value' must hold one number, not {}", value.size());
+  node.set_output(0, node.emit(def::expand, {node.add_constant(value.reshaped({})), node.needed_input(0)}));
+}
+
+void lower_eye_like(Lower& node) {
+  const ir::ValueId x = node.needed_input(0);
+  node.set_output(
+      0, node.emit(def::eye_like, {{"dtype", node.dtype("dtype", node.dtype(x))}, {"k", node.integer("k")}},
+                   {x}));
+}
+
+void lower_concat_1(Lower& node) {
+  std::vector<ir::ValueId> inputs;
+  for (int i = 0; i < node.input_count(); ++i) inputs.push_back(node.needed_input(i));
+  node.set_output(0, node.emit(def::concat, {{"axis", node.integer("axis", 1)}}, inputs));
+}
+
+void lower_split(Lower& node) {
+  std::vector<ir::ValueId> inputs = {node.needed_input(0), node.input(1)};
+  if (node.has("split")) inputs[1] = node.add_integers(node.integers("split"));
+  const int count = node.output_count();
+  const auto parts = node.emit_many(def::split, make_attributes(def::split, {{"axis", node.integer("axis")}}),
+                                    inputs, count);
+  for (int i = 0; i < count; ++i) node.set_output(i, parts[static_cast<size_t>(i)]);
+}
+
+void lower_slice_1(Lower& node) {
+  std::vector<ir::ValueId> inputs = {node.needed_input(0), node.add_integers(node.integers("starts")),
+                                     node.add_integers(node.integers("ends"))};
+  if (node.has("axes")) inputs.push_back(node.add_integers(node.integers("axes")));
+  node.set_output(0, node.emit(def::slice, inputs));
+}
+
+/// Pad up to opset 10: pads (first called paddings) and value are attributes.
+void lower_pad_1(Lower& node) {
+  const ir::ValueId x = node.needed_input(0);
+  const ir::ValueId pads = node.add_integers(node.integers(node.opset() < 2 ? "paddings" : "pads"));
+  node.set_output(0, node.emit(def::pad, {{"mode", node.text("mode", "constant")}},
+                               {x, pads, node.add_scalar(node.dtype(x), node.number("value"))}));
+}
+
+/// Tile-1 repeats along one axis.
+void lower_tile_1(Lower& node) {
+  const ir::ValueId x = node.needed_input(0);
+  const Tensor tiles = node.constant(node.needed_input(1)), axis = node.constant(node.needed_input(2));
+  require(!tiles.empty() && !axis.empty(), "inputs 'tiles' and 'axis' must be constants");
+  std::vector<int64_t> repeats(static_cast<size_t>(node.rank(x)), 1);
+  const auto along = static_cast<int64_t>(ops::number_of(axis));
+  repeats[static_cast<size_t>(ops::normalize_axis(along, node.rank(x)))] =
+      static_cast<int64_t>(ops::number_of(tiles));
+  node.set_output(0, node.emit(def::tile, {x, node.add_integers(repeats)}));
+}
+
+}  // namespace burnish::onnx
