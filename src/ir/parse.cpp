@@ -1,27 +1,12 @@
-#include <cmath>
 #include <charconv>
-#include <limits>
 
 #include "base/dispatch.h"
 #include "ir/graph.h"
 #include "ir/lexer.h"
+#include "ir/read.h"
 
 namespace burnish::ir {
 namespace {
-
-double parse_number(Lexer& lexer) {
-  const bool negative = lexer.accept("-");
-  const Token token = lexer.take();
-  double value = 0;
-  if (token.text == "inf") value = std::numeric_limits<double>::infinity();
-  else if (token.text == "nan") value = std::numeric_limits<double>::quiet_NaN();
-  else {
-    const auto [end, error] = std::from_chars(token.text.data(), token.text.data() + token.text.size(), value);
-    if (token.kind != TokenKind::number || error != std::errc() || end != token.text.data() + token.text.size())
-      lexer.fail("expected a number, found '" + token.text + "'");
-  }
-  return negative ? -value : value;
-}
 
 template <class T>
 T parse_integer(Lexer& lexer) {
@@ -42,7 +27,7 @@ class AttributeParser : public AttributeVisitor {
   bool found = false;
 
   void operator()(std::string_view name, int64_t& value) override { if (mine(name)) value = parse_integer<int64_t>(lexer_); }
-  void operator()(std::string_view name, double& value) override { if (mine(name)) value = parse_number(lexer_); }
+  void operator()(std::string_view name, double& value) override { if (mine(name)) value = read_number(lexer_); }
   void operator()(std::string_view name, bool& value) override { if (mine(name)) value = boolean(); }
   void operator()(std::string_view name, std::string& value) override { if (mine(name)) value = string(); }
   void operator()(std::string_view name, DType& value) override {
@@ -56,7 +41,7 @@ class AttributeParser : public AttributeVisitor {
     if (mine(name)) list(value, [&] { return parse_integer<int64_t>(lexer_); });
   }
   void operator()(std::string_view name, std::vector<double>& value) override {
-    if (mine(name)) list(value, [&] { return parse_number(lexer_); });
+    if (mine(name)) list(value, [&] { return read_number(lexer_); });
   }
   void operator()(std::string_view name, std::vector<std::string>& value) override {
     if (mine(name)) list(value, [&] { return string(); });
@@ -115,7 +100,7 @@ class Parser {
       const std::string input = lexer_.expect_name();
       unused(*graph, input);
       lexer_.expect(":");
-      graph->add_input(input, type());
+      graph->add_input(input, read_type(lexer_));
     }
     lexer_.expect("{");
     while (!lexer_.accept("yield")) {
@@ -152,34 +137,12 @@ class Parser {
     graph.symbols[name] = range;
   }
 
-  TensorType type() {
-    TensorType parsed;
-    const std::string word = lexer_.expect_word();
-    const auto dtype = parse_dtype(word);
-    if (!dtype) lexer_.fail("'" + word + "' is no element type");
-    parsed.dtype = *dtype;
-    if (!lexer_.at("[")) lexer_.fail("expected '['");
-    lexer_.take();
-    while (!lexer_.accept("]")) {
-      if (!parsed.shape.empty()) lexer_.expect(",");
-      if (parsed.shape.size() >= 64) lexer_.fail("a type has more than 64 dimensions");
-      parsed.shape.push_back(Dim::parse(lexer_.take_until(",]")));
-    }
-    if (lexer_.peek().kind == TokenKind::word) {
-      if (const auto layout = parse_layout(lexer_.peek().text)) {
-        lexer_.take();
-        parsed.layout = *layout;
-      }
-    }
-    return parsed;
-  }
-
   void constant(Graph& graph) {
     lexer_.expect("@");
     const std::string name = lexer_.expect_name();
     unused(graph, name);
     lexer_.expect(":");
-    const TensorType declared = type();
+    const TensorType declared = read_type(lexer_);
     const auto shape = constants(declared.shape);
     if (!shape) lexer_.fail("constant '" + name + "' must have a shape of numbers");
     Tensor data;
@@ -210,7 +173,7 @@ class Parser {
       } else if constexpr (std::is_same_v<T, Int4> || std::is_same_v<T, UInt4>) {
         data[i] = T(parse_integer<int>(lexer_));
       } else {
-        data[i] = static_cast<T>(parse_number(lexer_));
+        data[i] = static_cast<T>(read_number(lexer_));
       }
     }
   }
@@ -263,7 +226,7 @@ class Parser {
     for (size_t i = 0; i < names.size(); ++i) {
       if (i) lexer_.expect(",");
       if (lexer_.accept("_")) continue;
-      graph.value(graph.node(id).outputs[i]).type = type();
+      graph.value(graph.node(id).outputs[i]).type = read_type(lexer_);
     }
     for (size_t i = 0; i < names.size(); ++i)
       if (names[i].empty()) graph.node(id).outputs[i] = {};

@@ -6,15 +6,15 @@ namespace burnish::ops::def {
 
 using ir::NoAttributes;
 
-const OpDef add = BURNISH_BINARY("add", NoAttributes, NumberTypes, wrap_add(a, b)).onnx("Add", 7).summary("a + b; integers wrap");
+const OpDef add = BURNISH_BINARY("add", NoAttributes, NumberTypes, wrap_add(a, b)).onnx("Add", 7).summary("a + b; integers wrap").commutative();
 const OpDef sub = BURNISH_BINARY("sub", NoAttributes, NumberTypes, wrap_sub(a, b)).onnx("Sub", 7).summary("a - b; integers wrap");
-const OpDef mul = BURNISH_BINARY("mul", NoAttributes, NumberTypes, wrap_mul(a, b)).onnx("Mul", 7).summary("a * b; integers wrap");
+const OpDef mul = BURNISH_BINARY("mul", NoAttributes, NumberTypes, wrap_mul(a, b)).onnx("Mul", 7).summary("a * b; integers wrap").commutative();
 const OpDef div = BURNISH_BINARY("div", NoAttributes, NumberTypes, divide(a, b)).onnx("Div", 7).summary("a / b; integers truncate, and x / 0 is 0");
 const OpDef pow = BURNISH_BINARY("pow", NoAttributes, NumberTypes, pow(a, b)).summary("a to the power b");
 const OpDef mod = BURNISH_BINARY("mod", NoAttributes, NumberTypes, mod_floor(a, b)).summary("remainder with the divisor's sign");
 const OpDef fmod = BURNISH_BINARY("fmod", NoAttributes, NumberTypes, mod_trunc(a, b)).summary("remainder with the dividend's sign");
-const OpDef minimum = BURNISH_BINARY("minimum", NoAttributes, NumberTypes, min_nan(a, b)).summary("the smaller of a and b; NaN if either is");
-const OpDef maximum = BURNISH_BINARY("maximum", NoAttributes, NumberTypes, max_nan(a, b)).summary("the larger of a and b; NaN if either is");
+const OpDef minimum = BURNISH_BINARY("minimum", NoAttributes, NumberTypes, min_nan(a, b)).summary("the smaller of a and b; NaN if either is").commutative();
+const OpDef maximum = BURNISH_BINARY("maximum", NoAttributes, NumberTypes, max_nan(a, b)).summary("the larger of a and b; NaN if either is").commutative();
 
 const OpDef neg = BURNISH_UNARY("neg", NoAttributes, NumberTypes, wrap_sub(T(0), x)).onnx("Neg").summary("-x");
 const OpDef abs = BURNISH_UNARY("abs", NoAttributes, NumberTypes, abs(x)).onnx("Abs").summary("|x|");

@@ -7,14 +7,14 @@ namespace burnish::ops::def {
 using ir::NoAttributes;
 using BoolTypes = Types<bool>;
 
-const OpDef equal = BURNISH_COMPARE("equal", NumberAndBoolTypes, a == b).onnx("Equal", 7).summary("a == b");
+const OpDef equal = BURNISH_COMPARE("equal", NumberAndBoolTypes, a == b).onnx("Equal", 7).summary("a == b").commutative();
 const OpDef less = BURNISH_COMPARE("less", NumberTypes, a < b).onnx("Less", 7).summary("a < b");
 const OpDef less_or_equal = BURNISH_COMPARE("less_or_equal", NumberTypes, a <= b).onnx("LessOrEqual", 12).summary("a <= b");
 const OpDef greater = BURNISH_COMPARE("greater", NumberTypes, a > b).onnx("Greater", 7).summary("a > b");
 const OpDef greater_or_equal = BURNISH_COMPARE("greater_or_equal", NumberTypes, a >= b).onnx("GreaterOrEqual", 12).summary("a >= b");
-const OpDef logical_and = BURNISH_BINARY("logical_and", NoAttributes, BoolTypes, a && b).onnx("And", 7).summary("a and b");
-const OpDef logical_or = BURNISH_BINARY("logical_or", NoAttributes, BoolTypes, a || b).onnx("Or", 7).summary("a or b");
-const OpDef logical_xor = BURNISH_BINARY("logical_xor", NoAttributes, BoolTypes, a != b).onnx("Xor", 7).summary("a or b, not both");
+const OpDef logical_and = BURNISH_BINARY("logical_and", NoAttributes, BoolTypes, a && b).onnx("And", 7).summary("a and b").commutative();
+const OpDef logical_or = BURNISH_BINARY("logical_or", NoAttributes, BoolTypes, a || b).onnx("Or", 7).summary("a or b").commutative();
+const OpDef logical_xor = BURNISH_BINARY("logical_xor", NoAttributes, BoolTypes, a != b).onnx("Xor", 7).summary("a or b, not both").commutative();
 const OpDef logical_not = BURNISH_UNARY("logical_not", NoAttributes, BoolTypes, !x).onnx("Not").summary("not x");
 
 const OpDef where = pointwise_op<NoAttributes, Result::same, true, false, false>(

@@ -135,6 +135,7 @@ struct OpDef : ir::Op {
   std::string summary;  ///< one line for docs/operators.md: what it computes, and its source
   /// The outputs share input 0's memory: only the type changes (reshape and its kin).
   bool view = false;
+  bool commutative = false;  ///< of two inputs: op(a, b) is op(b, a)
 };
 
 /// Declares an op:  const OpDef softmax = op<SoftmaxAttributes>("softmax").input("x").output("y").infer(...)...
@@ -158,6 +159,7 @@ class OpBuilder {
   OpBuilder& onnx(std::string name, int since = 1, std::string domain = "") { def_.onnx.push_back({std::move(name), since, std::move(domain)}); return *this; }
   OpBuilder& tolerance(double relative, double absolute) { def_.tolerance = {relative, absolute}; return *this; }
   OpBuilder& summary(std::string text) { def_.summary = std::move(text); return *this; }
+  OpBuilder& commutative() { def_.commutative = true; return *this; }
   OpBuilder& view() { def_.view = true; return *this; }
 
  private:
