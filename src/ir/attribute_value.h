@@ -11,10 +11,11 @@
 
 namespace burnish::ir {
 
-/// A value of any type that an attribute may have. Two kinds go beyond what a struct's member holds: a list of
-/// dimensions (what a shape is), and the attributes of a whole node.
-using AttributeValue = std::variant<std::monostate, int64_t, double, bool, std::string, DType, std::vector<int64_t>,
-                                    std::vector<double>, std::vector<std::string>, std::vector<Dim>, Attributes>;
+/// A value of any type that an attribute may have. Two kinds go beyond what a struct's member holds: a list
+/// of dimensions (what a shape is), and the attributes of a whole node.
+using AttributeValue =
+    std::variant<std::monostate, int64_t, double, bool, std::string, DType, std::vector<int64_t>,
+                 std::vector<double>, std::vector<std::string>, std::vector<Dim>, Attributes>;
 
 using NamedAttribute = std::pair<std::string, AttributeValue>;
 

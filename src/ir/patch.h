@@ -29,12 +29,12 @@ struct Patch {
     int outputs = 1;
   };
 
-  std::string reason;  ///< the rule's or pass's name
-  NodeId root;         ///< new nodes go in front of it
+  std::string reason;           ///< the rule's or pass's name
+  NodeId root;                  ///< new nodes go in front of it
   std::vector<NodeId> matched;  ///< nodes that the patch stands for; they go when nothing uses them any more
   std::vector<ValueId> shared;  ///< outputs of matched nodes that others may go on using
   std::vector<Tensor> constants;
-  std::vector<NewNode> nodes;   ///< in order: each reads only earlier ones
+  std::vector<NewNode> nodes;  ///< in order: each reads only earlier ones
   std::vector<std::pair<ValueId, Source>> replacements;
 };
 

@@ -87,7 +87,8 @@ AttributeValue read_attribute(Lexer& lexer) {
   const bool negative = lexer.accept("-");
   const std::string digits = lexer.peek().text;
   const double number = read_number(lexer) * (negative ? -1 : 1);
-  const bool integer = !digits.empty() && std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c); });
+  const bool integer = !digits.empty() && std::all_of(digits.begin(), digits.end(),
+                                                      [](unsigned char c) { return std::isdigit(c); });
   if (integer && std::abs(number) < 1e15) return static_cast<int64_t>(number);
   return number;
 }

@@ -11,8 +11,8 @@ namespace burnish::ir {
 double read_number(Lexer& lexer);
 /// "f32[n,3] nhwc"
 TensorType read_type(Lexer& lexer);
-/// A number, word ("true", an element type, any other), string, or list of one kind: an attribute whose type is
-/// not known beforehand. A number without point or exponent is an integer.
+/// A number, word ("true", an element type, any other), string, or list of one kind: an attribute whose type
+/// is not known beforehand. A number without point or exponent is an integer.
 AttributeValue read_attribute(Lexer& lexer);
 
 }  // namespace burnish::ir

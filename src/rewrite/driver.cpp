@@ -23,9 +23,12 @@ bool is_read(const ir::Patch& patch, ir::ValueId value) {
     const auto* read = std::get_if<ir::ValueId>(&source);
     return read && *read == value;
   };
-  return std::any_of(patch.nodes.begin(), patch.nodes.end(), [&](const ir::Patch::NewNode& node) {
-    return std::any_of(node.inputs.begin(), node.inputs.end(), is_value);
-  }) || std::any_of(patch.replacements.begin(), patch.replacements.end(), [&](const auto& replacement) { return is_value(replacement.second); });
+  return std::any_of(patch.nodes.begin(), patch.nodes.end(),
+                     [&](const ir::Patch::NewNode& node) {
+                       return std::any_of(node.inputs.begin(), node.inputs.end(), is_value);
+                     }) ||
+         std::any_of(patch.replacements.begin(), patch.replacements.end(),
+                     [&](const auto& replacement) { return is_value(replacement.second); });
 }
 
 /// Every value that the match swallows must have no other use.
@@ -39,7 +42,8 @@ Support check_inner_values(const ir::Graph& graph, const ir::Patch& patch) {
       if (graph.is_output(output)) return Support::no("'{}' inside it is an output of the model", value.name);
       for (const ir::Use& use : value.uses)
         if (!contains(patch.matched, use.node))
-          return Support::no("'{}' inside it is also used by {} '{}'", value.name, graph.node(use.node).op->name, graph.node(use.node).source);
+          return Support::no("'{}' inside it is also used by {} '{}'", value.name,
+                             graph.node(use.node).op->name, graph.node(use.node).source);
     }
   }
   return Support::yes();
@@ -55,7 +59,8 @@ class Trial {
     for (const ir::Patch::NewNode& made : patch.nodes) {
       std::vector<ir::ValueId> inputs;
       for (const ir::Patch::Source& input : made.inputs) inputs.push_back(resolve(input));
-      const ir::NodeId id = graph.add_node(*made.op, made.attributes, std::move(inputs), made.outputs, {}, patch.root);
+      const ir::NodeId id =
+          graph.add_node(*made.op, made.attributes, std::move(inputs), made.outputs, {}, patch.root);
       nodes_.push_back(id);
       graph.node(id).source = source;
     }
@@ -69,7 +74,9 @@ class Trial {
     }
     for (const auto& [old, source] : patch_.replacements) {
       const ir::TensorType &before = graph_.value(old).type, &after = graph_.value(resolve(source)).type;
-      if (before != after) return Support::no("'{}' would become {} instead of {}", graph_.value(old).name, after.str(), before.str());
+      if (before != after)
+        return Support::no("'{}' would become {} instead of {}", graph_.value(old).name, after.str(),
+                           before.str());
     }
     return Support::yes();
   }
@@ -79,7 +86,7 @@ class Trial {
     for (const auto& [old, source] : patch_.replacements) {
       const ir::ValueId made = resolve(source);
       if (!graph_.value(made).contents) graph_.value(made).contents = graph_.value(old).contents;
-      if (std::holds_alternative<ir::Patch::Made>(source)) names.emplace_back(made, graph_.value(old).name);
+      if (!std::holds_alternative<ir::ValueId>(source)) names.emplace_back(made, graph_.value(old).name);
       graph_.replace_uses(old, made);
     }
     for (ir::NodeId id : patch_.matched) erase_unused(graph_, id);
@@ -102,7 +109,8 @@ class Trial {
  private:
   ir::ValueId resolve(const ir::Patch::Source& source) const {
     if (const auto* value = std::get_if<ir::ValueId>(&source)) return *value;
-    if (const auto* constant = std::get_if<ir::Patch::NewConstant>(&source)) return constants_[static_cast<size_t>(constant->index)];
+    if (const auto* constant = std::get_if<ir::Patch::NewConstant>(&source))
+      return constants_[static_cast<size_t>(constant->index)];
     const auto& made = std::get<ir::Patch::Made>(source);
     return graph_.node(nodes_[static_cast<size_t>(made.node)]).outputs[static_cast<size_t>(made.output)];
   }
@@ -209,13 +217,15 @@ const std::vector<const Rule*>& RuleSet::for_root(const ir::Op* op) const {
 namespace {
 
 /// True if one of the rules changed the graph at `node`.
-bool apply_at(ir::Graph& graph, const RuleSet& rules, ConstantCache& constants, RewriteLog& log, ir::NodeId node) {
+bool apply_at(ir::Graph& graph, const RuleSet& rules, ConstantCache& constants, RewriteLog& log,
+              ir::NodeId node) {
   for (const Rule* rule : rules.for_root(graph.node(node).op)) {
     std::string reason;
     if (const auto match = find_match(graph, constants, *rule, node, reason)) {
       const std::string where = join_sources(graph, match->nodes());
-      const Support applied = with_context([&] { return fmt::format("rule '{}' at '{}'", rule->name, where); },
-                                           [&] { return apply(graph, make_patch(*match, node), log); });
+      const Support applied =
+          with_context([&] { return fmt::format("rule '{}' at '{}'", rule->name, where); },
+                       [&] { return apply(graph, make_patch(*match, node), log); });
       if (applied) return true;
       log.miss(rule->name, where, applied.reason());
     } else if (!reason.empty()) {
@@ -240,7 +250,8 @@ int64_t apply_rules(ir::Graph& graph, const RuleSet& rules, RewriteLog& log) {
         continue;
       }
       changed = true;
-      require(log.taken() - before < most, "internal: the rules do not come to an end; the last one was '{}'", log.hits().back().name);
+      require(log.taken() - before < most, "internal: the rules do not come to an end; the last one was '{}'",
+              log.hits().back().name);
       // Go on with the first new node, if what was in front of the root is still there.
       const bool anchored = previous && !graph.node(previous).erased;
       id = anchored ? graph.node(previous).next : next;

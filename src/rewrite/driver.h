@@ -11,9 +11,9 @@
 namespace burnish::rewrite {
 
 /// Applies one patch, or leaves the graph as it was and returns the reason. Checked: every value inside the
-/// match that others use stays or is replaced; the new nodes' types can be inferred; each replaced value keeps
-/// its element type, (symbolic) shape and layout. New nodes get the matched nodes' `source` names, and take
-/// over the replaced values' names. `log` counts it.
+/// match that others use stays or is replaced; the new nodes' types can be inferred; each replaced value
+/// keeps its element type, (symbolic) shape and layout. New nodes get the matched nodes' `source` names, and
+/// take over the replaced values' names. `log` counts it.
 Support apply(ir::Graph& graph, const ir::Patch& patch, RewriteLog& log);
 
 /// Rules by the op of their root.

@@ -1,7 +1,7 @@
 #include "rewrite/emit.h"
 
 #include "base/dispatch.h"
-#include "ops/table.h"
+#include "rewrite/shapes.h"
 
 namespace burnish::rewrite {
 namespace {
@@ -39,15 +39,18 @@ class Emitter {
         const auto& made = made_[static_cast<size_t>(expression.slot)];
         return made ? *made : ir::Patch::Source(match_.value(expression.slot));
       }
-      case Emitted::Kind::constant: return constant(match_.evaluate(expression.constant).literal);
-      case Emitted::Kind::op: break;
+      case Emitted::Kind::constant:
+        return constant(match_.evaluate(expression.constant).literal);
+      case Emitted::Kind::op:
+        break;
     }
     ir::Patch::NewNode node;
     node.op = expression.op;
     node.outputs = outputs;
     node.attributes = attributes(expression);
     for (const Emitted& input : expression.inputs) {
-      if (input.kind == Emitted::Kind::variable && input.slot >= 0 && match_.rule().is_variadic[static_cast<size_t>(input.slot)]) {
+      if (input.kind == Emitted::Kind::variable && input.slot >= 0 &&
+          match_.rule().is_variadic[static_cast<size_t>(input.slot)]) {
         for (ir::ValueId value : match_.list(input.slot)) node.inputs.emplace_back(value);
       } else {
         node.inputs.push_back(emit(input, 1));
@@ -80,23 +83,23 @@ class Emitter {
   /// Numbers take the element type of the rule's root; integers in lists are 64 bits wide, as shapes are.
   ir::Patch::Source constant(const ir::AttributeValue& value) {
     const DType dtype = match_.type(match_.value(match_.rule().replaced.back())).dtype;
-    if (const auto* dims = std::get_if<std::vector<ir::Dim>>(&value)) return shape(*dims);
+    if (const auto* dims = std::get_if<std::vector<ir::Dim>>(&value))
+      return add_dims(match_.graph(), patch_, *dims);
     if (const auto* integers = std::get_if<std::vector<int64_t>>(&value))
       return add_constant(Tensor::of<int64_t>({static_cast<int64_t>(integers->size())}, *integers));
     double number = 0;
-    if (const auto* real = std::get_if<double>(&value)) number = *real;
-    else if (const auto* integer = std::get_if<int64_t>(&value)) number = static_cast<double>(*integer);
-    else if (const auto* flag = std::get_if<bool>(&value)) number = *flag ? 1 : 0;
-    else fail("internal: rule '{}' cannot make a constant of {}", match_.rule().name, ir::attribute_text(value));
+    if (const auto* real = std::get_if<double>(&value))
+      number = *real;
+    else if (const auto* integer = std::get_if<int64_t>(&value))
+      number = static_cast<double>(*integer);
+    else if (const auto* flag = std::get_if<bool>(&value))
+      number = *flag ? 1 : 0;
+    else
+      fail("internal: rule '{}' cannot make a constant of {}", match_.rule().name, ir::attribute_text(value));
     Tensor tensor(dtype, {});
-    dispatch(NumberAndBoolTypes{}, dtype, [&]<class T>(Type<T>) { *tensor.data<T>() = static_cast<T>(number); });
+    dispatch(NumberAndBoolTypes{}, dtype,
+             [&]<class T>(Type<T>) { *tensor.data<T>() = static_cast<T>(number); });
     return add_constant(std::move(tensor));
-  }
-
-  ir::Patch::Source shape(const std::vector<ir::Dim>& dims) {
-    const auto numbers = ir::constants(dims);
-    require(numbers.has_value(), "the shape [{}] is not known before the run", ir::dims_text(dims));
-    return add_constant(Tensor::of<int64_t>({static_cast<int64_t>(numbers->size())}, *numbers));
   }
 
   ir::Patch::Source add_constant(Tensor tensor) {

@@ -15,8 +15,9 @@ struct Rewrite {
   std::string what;   ///< what the place became, or the reason why the rule was refused
 };
 
-/// Kept over all passes of one build. Everything that changes a graph asks take() first, so that the number of
-/// changes can be limited: `burnish diff --bisect` finds the change that makes a result wrong by halving it.
+/// Kept over all passes of one build. Everything that changes a graph asks take() first, so that the number
+/// of changes can be limited: `burnish diff --bisect` finds the change that makes a result wrong by halving
+/// it.
 class RewriteLog {
  public:
   explicit RewriteLog(int64_t limit = -1) : limit_(limit) {}

@@ -36,9 +36,8 @@ std::optional<double> ConstantCache::number(ir::ValueId id) {
     dispatch(AllTypes{}, data.dtype(), [&]<class T>(Type<T>) {
       const T* elements = data.data<T>();
       const double first = static_cast<double>(elements[0]);
-      const bool same = std::all_of(elements, elements + data.size(), [&](const T& element) {
-        return static_cast<double>(element) == first;
-      });
+      const bool same = std::all_of(elements, elements + data.size(),
+                                    [&](const T& element) { return static_cast<double>(element) == first; });
       if (same) number = first;
     });
   }
@@ -46,14 +45,22 @@ std::optional<double> ConstantCache::number(ir::ValueId id) {
 }
 
 Match::Match(const ir::Graph& graph, ConstantCache& constants, const Rule& rule)
-    : graph_(graph), constants_(constants), rule_(rule), values_(rule.variables.size()),
-      lists_(rule.variables.size()), captures_(rule.captures.size()) {}
+    : graph_(graph),
+      constants_(constants),
+      rule_(rule),
+      values_(rule.variables.size()),
+      lists_(rule.variables.size()),
+      captures_(rule.captures.size()) {}
 
 Argument Match::evaluate(const Term& term) const {
   Argument argument;
   switch (term.kind) {
-    case Term::Kind::literal: argument.literal = term.literal; break;
-    case Term::Kind::capture: argument.literal = capture(term.slot); break;
+    case Term::Kind::literal:
+      argument.literal = term.literal;
+      break;
+    case Term::Kind::capture:
+      argument.literal = capture(term.slot);
+      break;
     case Term::Kind::variable:
       argument.is_variable = true;
       argument.value = value(term.slot);
@@ -74,9 +81,12 @@ namespace {
 /// The tolerance of a number in a pattern: constants were rounded to their element type.
 double rounding(DType dtype) {
   switch (dtype) {
-    case DType::f16: return 1e-3;
-    case DType::bf16: return 8e-3;
-    default: return 1e-5;
+    case DType::f16:
+      return 1e-3;
+    case DType::bf16:
+      return 8e-3;
+    default:
+      return 1e-5;
   }
 }
 
@@ -121,12 +131,15 @@ class Matcher {
 
   bool fits(const Pattern& pattern, ir::ValueId value, const Goal* next) {
     switch (pattern.kind) {
-      case Pattern::Kind::variable: return fits_variable(pattern, value, next);
-      case Pattern::Kind::number: return value && fits_number(pattern, value) && solve(next);
+      case Pattern::Kind::variable:
+        return fits_variable(pattern, value, next);
+      case Pattern::Kind::number:
+        return value && fits_number(pattern, value) && solve(next);
       case Pattern::Kind::op: {
         if (!value) return false;
         const ir::Value& held = match_.graph_.value(value);
-        return held.producer && names_output(pattern, held.output_index) && fits_node(pattern, held.producer, next);
+        return held.producer && names_output(pattern, held.output_index) &&
+               fits_node(pattern, held.producer, next);
       }
       case Pattern::Kind::alternatives:
         return std::any_of(pattern.parts.begin(), pattern.parts.end(),
@@ -158,7 +171,8 @@ class Matcher {
     if (definition < 0) return solve(next);
     const Pattern& defined = match_.rule_.definitions[static_cast<size_t>(definition)];
     const size_t output = static_cast<size_t>(match_.graph_.value(value).output_index);
-    if (defined.outputs.size() > 1 && (output >= defined.outputs.size() || defined.outputs[output] != slot)) return false;
+    if (defined.outputs.size() > 1 && (output >= defined.outputs.size() || defined.outputs[output] != slot))
+      return false;
     return fits(defined, value, next);
   }
 
@@ -219,7 +233,8 @@ class Matcher {
     }
     if (!variadic) return solve(first);
     auto& list = match_.lists_[static_cast<size_t>(pattern.parts.back().slot)];
-    list.assign(node.inputs.begin() + static_cast<long>(std::min(single, present)), node.inputs.begin() + static_cast<long>(present));
+    list.assign(node.inputs.begin() + static_cast<long>(std::min(single, present)),
+                node.inputs.begin() + static_cast<long>(present));
     return solve(first);
   }
 
@@ -231,8 +246,9 @@ class Matcher {
     const auto defaults = ir::list_attributes(node.op->default_attributes);
     for (size_t i = 0; i < actual.size(); ++i) {
       const auto& [name, value] = actual[i];
-      const auto named = std::find_if(braces.named.begin(), braces.named.end(),
-                                      [&, &attribute = name](const auto& entry) { return entry.first == attribute; });
+      const auto named =
+          std::find_if(braces.named.begin(), braces.named.end(),
+                       [&, &attribute = name](const auto& entry) { return entry.first == attribute; });
       if (named == braces.named.end()) {
         if (braces.all < 0 && !ir::same_attribute(value, defaults[i].second, 0)) return false;
         continue;
@@ -264,8 +280,10 @@ class Matcher {
   Mark save() const { return {trail_.size(), match_.nodes_.size()}; }
   void undo(const Mark& mark) {
     for (; trail_.size() > mark.trail; trail_.pop_back()) {
-      if (trail_.back() >= 0) match_.values_[static_cast<size_t>(trail_.back())] = {};
-      else match_.captures_[static_cast<size_t>(-1 - trail_.back())] = {};
+      if (trail_.back() >= 0)
+        match_.values_[static_cast<size_t>(trail_.back())] = {};
+      else
+        match_.captures_[static_cast<size_t>(-1 - trail_.back())] = {};
     }
     match_.nodes_.resize(mark.nodes);
   }
@@ -276,7 +294,8 @@ class Matcher {
       for (const Term& term : condition.arguments) arguments.push_back(match_.evaluate(term));
       const Support support = condition.predicate->call(match_, Arguments(std::move(arguments)));
       if (static_cast<bool>(support) != condition.negated) continue;
-      if (near_miss_.empty()) near_miss_ = condition.text + (condition.negated ? " holds" : ": " + support.reason());
+      if (near_miss_.empty())
+        near_miss_ = condition.text + (condition.negated ? " holds" : ": " + support.reason());
       return false;
     }
     return true;
@@ -287,8 +306,8 @@ class Matcher {
   std::vector<int> trail_;  // slots of variables, and -1 - slot of captures, in the order of binding
 };
 
-std::optional<Match> find_match(const ir::Graph& graph, ConstantCache& constants, const Rule& rule, ir::NodeId root,
-                                std::string& near_miss) {
+std::optional<Match> find_match(const ir::Graph& graph, ConstantCache& constants, const Rule& rule,
+                                ir::NodeId root, std::string& near_miss) {
   Match match(graph, constants, rule);
   if (!Matcher(match, near_miss).solve_root(root)) return std::nullopt;
   return match;

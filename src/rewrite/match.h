@@ -56,9 +56,9 @@ class Match {
   std::vector<ir::NodeId> nodes_;
 };
 
-/// The match of `rule` whose root is `root`, conditions included. Where the pattern fits but a condition says no,
-/// `near_miss` gets the reason.
-std::optional<Match> find_match(const ir::Graph& graph, ConstantCache& constants, const Rule& rule, ir::NodeId root,
-                                std::string& near_miss);
+/// The match of `rule` whose root is `root`, conditions included. Where the pattern fits but a condition says
+/// no, `near_miss` gets the reason.
+std::optional<Match> find_match(const ir::Graph& graph, ConstantCache& constants, const Rule& rule,
+                                ir::NodeId root, std::string& near_miss);
 
 }  // namespace burnish::rewrite

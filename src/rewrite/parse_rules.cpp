@@ -48,7 +48,8 @@ class RuleParser {
         lexer_.fail("a statement needs an op on its right side");
       name_outputs(defined, names);
       for (int slot : names)
-        if (slot >= 0) rule_.definition_of[static_cast<size_t>(slot)] = static_cast<int>(rule_.definitions.size());
+        if (slot >= 0)
+          rule_.definition_of[static_cast<size_t>(slot)] = static_cast<int>(rule_.definitions.size());
       rule_.definitions.push_back(std::move(defined));
     } while (lexer_.at("%"));
     check_root(rule_.root());
@@ -139,7 +140,8 @@ class RuleParser {
         return;
       }
       const std::string name = lexer_.expect_word();
-      if (!ir::get_attribute(op.default_attributes, name)) lexer_.fail("op '" + op.name + "' has no attribute '" + name + "'");
+      if (!ir::get_attribute(op.default_attributes, name))
+        lexer_.fail("op '" + op.name + "' has no attribute '" + name + "'");
       lexer_.expect("=");
       if (lexer_.accept("$")) {
         Term term;
@@ -180,13 +182,15 @@ class RuleParser {
     lexer_.expect("(");
     list(")", [&] { made.push_back(term()); });
     if (expected >= 0 && made.size() != static_cast<size_t>(expected))
-      lexer_.fail("expected " + std::to_string(expected) + " arguments, found " + std::to_string(made.size()));
+      lexer_.fail("expected " + std::to_string(expected) + " arguments, found " +
+                  std::to_string(made.size()));
     return made;
   }
 
   template <class Entry>
   const Entry* named(std::span<const Entry> table, const std::string& name, const std::string& kind) const {
-    const auto found = std::find_if(table.begin(), table.end(), [&](const Entry& entry) { return entry.name == name; });
+    const auto found =
+        std::find_if(table.begin(), table.end(), [&](const Entry& entry) { return entry.name == name; });
     if (found == table.end()) lexer_.fail("there is no " + kind + " '" + name + "'");
     return &*found;
   }
@@ -224,7 +228,8 @@ class RuleParser {
   int emitted_slot(const std::string& name) {
     const auto known = variables_.find(name);
     if (known == variables_.end()) return variable(name);
-    if (rule_.definition_of[static_cast<size_t>(known->second)] < 0) lexer_.fail("%" + name + " is an input of the match");
+    if (rule_.definition_of[static_cast<size_t>(known->second)] < 0)
+      lexer_.fail("%" + name + " is an input of the match");
     rule_.replaced.push_back(known->second);
     return known->second;
   }
@@ -277,6 +282,10 @@ class RuleParser {
       value.slot = bound_slot(lexer_.expect_name());
       lexer_.expect(":");
       value.type = ir::read_type(lexer_);
+      if (lexer_.accept(">")) {
+        if (ir::read_number(lexer_) != 0) lexer_.fail("expected '> 0'");
+        value.is_positive = true;
+      }
       if (lexer_.accept("=")) {
         lexer_.expect("{");
         list("}", [&] { value.elements.push_back(ir::read_number(lexer_)); });
@@ -338,7 +347,8 @@ class RuleParser {
 }  // namespace
 
 std::vector<Rule> parse_rules(std::string_view file, std::string_view text, const Vocabulary& vocabulary) {
-  return with_context([&] { return std::string(file); }, [&] { return RuleParser(text, vocabulary).parse(); });
+  return with_context([&] { return std::string(file); },
+                      [&] { return RuleParser(text, vocabulary).parse(); });
 }
 
 }  // namespace burnish::rewrite

@@ -6,17 +6,20 @@
 //     emit   %y = rms_norm(%x) {epsilon=value(%eps)}
 //     test   %x: f32[n,t,7], @eps: f32[] = {1e-5}
 //
-// match  statements %a, %b = pattern; a name on the left may stand in later patterns; the last one is the root.
-//        A pattern is a variable (%x; %b? may be omitted; %xs* takes the rest), a number (a constant all of whose
-//        elements are it, within 1e-5 or what follows '~'), an op with its inputs, or ( pattern | pattern ).
-//        {axis=-1} asks for an attribute's value, {axis=$a} captures it, {$rest} captures all others; attributes
-//        that a pattern does not mention must have their defaults, as in the IR's own text. Inputs of commutative
-//        ops match in either order.
+// match  statements %a, %b = pattern; a name on the left may stand in later patterns; the last one is the
+// root.
+//        A pattern is a variable (%x; %b? may be omitted; %xs* takes the rest), a number (a constant all of
+//        whose elements are it, within 1e-5 or what follows '~'), an op with its inputs, or ( pattern |
+//        pattern ). {axis=-1} asks for an attribute's value, {axis=$a} captures it, {$rest} captures all
+//        others; attributes that a pattern does not mention must have their defaults, as in the IR's own
+//        text. Inputs of commutative ops match in either order.
 // where  predicates of vocabulary.h, each with a reason when it says no; "not" turns one round.
 // shared values inside the match that others may go on using. (Any other inner value must have no other use.)
 // emit   statements that make what replaces the values of the same names. Numbers, lists and functions of
 //        vocabulary.h stand for constants in the place of inputs, and for values of attributes in braces.
-// test   types of the variables, one line per trial: symbols in shapes stand for random sizes, @w for a constant.
+// test   types of the variables, one line per trial: symbols in shapes stand for random sizes, @w for a
+// constant;
+//        "> 0" after a type asks for positive elements, "= {1, 2}" gives a constant's.
 #pragma once
 
 #include <string>
@@ -49,9 +52,9 @@ struct Braces {
 struct Pattern {
   enum class Kind { variable, number, op, alternatives };
   Kind kind = Kind::variable;
-  int slot = -1;          ///< of a variable
-  bool optional = false;  ///< %b?
-  bool variadic = false;  ///< %xs*
+  int slot = -1;                      ///< of a variable
+  bool optional = false;              ///< %b?
+  bool variadic = false;              ///< %xs*
   double number = 0, tolerance = -1;  ///< tolerance < 0: the element type's own
   const ops::OpDef* op = nullptr;
   bool commutative = false;
@@ -88,6 +91,7 @@ struct TestValue {
   int slot = -1;
   ir::TensorType type;
   bool is_constant = false;
+  bool is_positive = false;      ///< "> 0": random elements above zero
   std::vector<double> elements;  ///< of a constant whose elements are given
 };
 
@@ -107,13 +111,13 @@ struct Rule {
   std::string name;
   std::vector<std::string> variables;  ///< names by slot
   std::vector<std::string> captures;
-  std::vector<bool> is_variadic;       ///< by variable slot
-  std::vector<Pattern> definitions;    ///< the match statements; the last is the root
-  std::vector<int> definition_of;      ///< by variable slot: index into definitions, or -1
+  std::vector<bool> is_variadic;     ///< by variable slot
+  std::vector<Pattern> definitions;  ///< the match statements; the last is the root
+  std::vector<int> definition_of;    ///< by variable slot: index into definitions, or -1
   std::vector<Condition> conditions;
   std::vector<int> shared;
   std::vector<EmitStatement> emit;
-  std::vector<int> replaced;           ///< slots named on the left of both match and emit
+  std::vector<int> replaced;  ///< slots named on the left of both match and emit
   std::vector<Test> tests;
 
   const Pattern& root() const { return definitions.back(); }

@@ -1,0 +1,16 @@
+// The optimiser: the ordered list of passes.
+#pragma once
+
+#include "ir/graph.h"
+#include "rewrite/log.h"
+
+namespace burnish {
+
+struct OptimizeOptions {
+  bool passes = true;  ///< false: leave the graph as the importer made it
+};
+
+/// Runs the passes that know nothing of a device, in place. `log` records what they did, and limits it.
+void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::RewriteLog& log);
+
+}  // namespace burnish

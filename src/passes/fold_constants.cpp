@@ -1,0 +1,61 @@
+#include "ops/evaluate.h"
+#include "passes/pass.h"
+#include "rewrite/driver.h"
+
+namespace burnish::passes {
+namespace {
+
+/// Integers of up to this many elements are folded: indices and masks, not quantised weights.
+constexpr int64_t largest_folded = 1 << 14;
+
+bool folds(const ir::Graph& graph, const ir::Node& node) {
+  if (node.bodies.size() || node.outputs.empty()) return false;
+  for (ir::ValueId output : node.outputs) {
+    if (!output) continue;
+    const ir::Value& value = graph.value(output);
+    const auto shape = ir::constants(value.type.shape);
+    if (!value.constant_only || !shape) return false;
+    const int64_t count = element_count(*shape);
+    if (is_floating(value.type.dtype) ? count != 1 : count > largest_folded) return false;
+  }
+  return true;
+}
+
+/// Replaced nodes may have made their users depend on constants alone.
+void update_constant_only(ir::Graph& graph, const ir::Node& node) {
+  if (node.inputs.empty() || !node.bodies.empty()) return;
+  for (ir::ValueId input : node.inputs)
+    if (input && !graph.value(input).constant_only) return;
+  for (ir::ValueId output : node.outputs)
+    if (output) graph.value(output).constant_only = true;
+}
+
+void fold(ir::Graph& graph, rewrite::RewriteLog& log) {
+  rewrite::ConstantCache constants(graph);
+  for (ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    if (node.erased) continue;
+    update_constant_only(graph, node);
+    if (!folds(graph, node)) continue;
+    std::vector<Tensor> data;
+    for (ir::ValueId output : node.outputs) data.push_back(output ? constants.tensor(output) : Tensor());
+    bool known = true;
+    for (size_t i = 0; i < data.size(); ++i) known = known && (!node.outputs[i] || !data[i].empty());
+    if (!known || !log.take("fold_constants", node.source, node.op->name)) continue;
+    const std::vector<ir::ValueId> outputs = node.outputs;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (!outputs[i]) continue;
+      const std::string name = graph.value(outputs[i]).name;
+      const ir::ValueId constant = graph.add_constant(graph.fresh_name(name), data[i]);
+      graph.replace_uses(outputs[i], constant);
+    }
+    rewrite::erase_unused(graph, id);
+  }
+  graph.remove_dead();
+}
+
+}  // namespace
+
+Pass fold_constants() { return {"fold_constants", fold}; }
+
+}  // namespace burnish::passes

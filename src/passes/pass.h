@@ -1,0 +1,35 @@
+// Passes: what the optimiser does to a graph, one thing at a time, each in a file of its own.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "ir/graph.h"
+#include "rewrite/log.h"
+
+namespace burnish::passes {
+
+/// A pass keeps what the graph computes. It asks the log before each change, so that changes can be limited.
+struct Pass {
+  std::string name;
+  std::function<void(ir::Graph&, rewrite::RewriteLog&)> run;
+};
+
+/// Runs each pass in turn on the graph and on the bodies of its nodes. An Error gains the pass's name.
+void run_passes(ir::Graph& graph, std::span<const Pass> passes, rewrite::RewriteLog& log);
+
+/// Constants on the right of commutative ops, their other inputs in a fixed order; then canonical.rules.
+Pass canonicalize();
+/// Infers every type again. Small integer tensors whose contents are known become constants or `dims` nodes,
+/// so that shape arithmetic disappears.
+Pass propagate_shapes();
+/// Computes what depends on constants alone, where that is small: integers, booleans and scalars. (Weights
+/// stay expressions over the model's own: see design, section 4.)
+Pass fold_constants();
+/// One node for all that compute the same; one constant for all small ones that hold the same.
+Pass common_subexpressions();
+/// The rules of src/rules/FILE.rules until none fits.
+Pass apply_rules(std::string_view file);
+
+}  // namespace burnish::passes

@@ -1,0 +1,49 @@
+#include <algorithm>
+
+#include "base/dispatch.h"
+#include "ops/infer.h"
+#include "passes/pass.h"
+#include "rewrite/driver.h"
+#include "rewrite/shapes.h"
+
+namespace burnish::passes {
+namespace {
+
+bool contents_known(const ir::Graph& graph, const ir::Node& node) {
+  return std::all_of(node.outputs.begin(), node.outputs.end(),
+                     [&](ir::ValueId output) { return !output || graph.value(output).contents.has_value(); });
+}
+
+/// Whether something other than arithmetic whose result is known too reads the value.
+bool is_needed(const ir::Graph& graph, ir::ValueId id) {
+  const auto& uses = graph.value(id).uses;
+  return graph.is_output(id) || std::any_of(uses.begin(), uses.end(), [&](const ir::Use& use) {
+           return !contents_known(graph, graph.node(use.node));
+         });
+}
+
+void replace_known_contents(ir::Graph& graph, rewrite::RewriteLog& log) {
+  for (ir::NodeId id : graph.order()) {
+    if (graph.node(id).erased || rewrite::makes_dims(graph, id)) continue;
+    const std::vector<ir::ValueId> outputs = graph.node(id).outputs;
+    for (ir::ValueId output : outputs) {
+      if (!output || !graph.value(output).contents || !is_needed(graph, output)) continue;
+      const ir::TensorType type = graph.value(output).type;
+      const auto patch = rewrite::contents_patch(graph, output);
+      if (patch) (void)rewrite::apply(graph, *patch, log);
+      if (graph.node(id).erased) break;
+    }
+  }
+}
+
+}  // namespace
+
+Pass propagate_shapes() {
+  return {"propagate_shapes", [](ir::Graph& graph, rewrite::RewriteLog& log) {
+            ops::infer(graph);
+            replace_known_contents(graph, log);
+            graph.remove_dead();
+          }};
+}
+
+}  // namespace burnish::passes

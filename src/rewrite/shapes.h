@@ -1,0 +1,21 @@
+// Small integer tensors whose contents shape inference knows: from dimensions back to nodes.
+#pragma once
+
+#include <optional>
+
+#include "ir/patch.h"
+
+namespace burnish::rewrite {
+
+/// Adds to `patch` what makes a vector of `dims`: a constant where they are numbers, else a `dims` node over
+/// values whose shapes hold the symbols. Throws Error naming a symbol that no shape holds by itself.
+ir::Patch::Source add_dims(const ir::Graph& graph, ir::Patch& patch, const std::vector<ir::Dim>& dims);
+
+/// Replaces `value`, whose contents are known, by a constant or a `dims` node with the arithmetic inside.
+/// nullopt where a symbol has no source.
+std::optional<ir::Patch> contents_patch(const ir::Graph& graph, ir::ValueId value);
+
+/// Whether `node` is what contents_patch() makes.
+bool makes_dims(const ir::Graph& graph, ir::NodeId node);
+
+}  // namespace burnish::rewrite

@@ -1,0 +1,96 @@
+// Each pass on a small graph: the text that it becomes.
+#include <gtest/gtest.h>
+
+#include "ops/infer.h"
+#include "ops/table.h"
+#include "passes/pass.h"
+
+namespace burnish {
+namespace {
+
+std::string after(const passes::Pass& pass, std::string_view text) {
+  const auto graph = ir::parse(text, ops::op_lookup());
+  ops::infer(*graph);
+  rewrite::RewriteLog log;
+  passes::run_passes(*graph, std::span(&pass, 1), log);
+  return ir::print(*graph);
+}
+
+TEST(Canonicalize, PutsConstantsOnTheRight) {
+  EXPECT_EQ(after(passes::canonicalize(), R"(graph main(%x: f32[n]) {
+  constant @two: f32[] = {2.0}
+  %a = mul(@two, %x) : f32[n]
+  %y = add(%a, %x) : f32[n]
+  yield %y
+})"),
+            R"(graph main(%x: f32[n]) {
+  constant @two: f32[] = {2.0}
+  %a = mul(%x, @two) : f32[n]
+  %y = add(%x, %a) : f32[n]
+  yield %y
+}
+)");
+}
+
+TEST(CommonSubexpressions, MergesEqualNodesAndSmallConstants) {
+  EXPECT_EQ(after(passes::common_subexpressions(), R"(graph main(%x: f32[n]) {
+  constant @a: f32[] = {2.0}
+  constant @b: f32[] = {2.0}
+  %p = mul(%x, @a) : f32[n]
+  %q = mul(%x, @b) : f32[n]
+  %y = div(%p, %q) : f32[n]
+  yield %y
+})"),
+            R"(graph main(%x: f32[n]) {
+  constant @a: f32[] = {2.0}
+  %p = mul(%x, @a) : f32[n]
+  %y = div(%p, %p) : f32[n]
+  yield %y
+}
+)");
+}
+
+TEST(FoldConstants, FoldsScalarsAndIntegersButNotWeights) {
+  EXPECT_EQ(after(passes::fold_constants(), R"(graph main(%x: f32[2]) {
+  constant @two: f32[] = {2.0}
+  constant @w: f32[2] = {1.0, 3.0}
+  %root = sqrt(@two) : f32[]
+  %v = neg(@w) : f32[2]
+  %a = mul(%x, %root) : f32[2]
+  %y = add(%a, %v) : f32[2]
+  yield %y
+})"),
+            R"(graph main(%x: f32[2]) {
+  constant @w: f32[2] = {1.0, 3.0}
+  constant @root.0: f32[] = {1.4142135}
+  %v = neg(@w) : f32[2]
+  %a = mul(%x, @root.0) : f32[2]
+  %y = add(%a, %v) : f32[2]
+  yield %y
+}
+)");
+}
+
+TEST(PropagateShapes, ReplacesShapeArithmetic) {
+  EXPECT_EQ(after(passes::propagate_shapes(), R"(graph main(%x: f32[n,6], %z: f32[k]) {
+  constant @two: i64[1] = {2}
+  %s = shape(%x) : i64[2]
+  %t = mul(%s, @two) : i64[2]
+  %u = shape(%x) {start=1} : i64[1]
+  %v = mul(%u, @two) : i64[1]
+  %y = reshape(%z, %t) : f32[2*n,12]
+  %w = reshape(%z, %v) : f32[12]
+  yield %y, %w
+})"),
+            R"(graph main(%x: f32[n,6], %z: f32[k]) {
+  constant @v: i64[1] = {12}
+  %t = dims(%x) {dims=["2*n","12"], symbols=["n"], sources=[0,0]} : i64[2]
+  %y = reshape(%z, %t) : f32[2*n,12]
+  %w = reshape(%z, @v) : f32[12]
+  yield %y, %w
+}
+)");
+}
+
+}  // namespace
+}  // namespace burnish
