@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+BERT_VOCABULARY = 30522
 LARGEST_ACTIVATION = 1e3
 SMALLEST_DIFFERENCE = 0.10
 
@@ -162,3 +163,26 @@ def image_model(name: str, seed: int = 0) -> nn.Module:
     model: nn.Module = torchvision.models.get_model(name, weights=None, **options)
     size = image_size(name)
     return make_sound(model, lambda i: (smooth_images(8, size, size, seed=1000 + i),), seed)
+
+
+class TextModel(nn.Module):
+    """A Hugging Face encoder that takes (input_ids, attention_mask) in order, as both ONNX exporters want it."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """From int64 [batch,length] twice to the last hidden state [batch,length,width] and the pooled [batch,width]."""
+        output = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+        return output.last_hidden_state, output.pooler_output
+
+
+def bert_base(seed: int = 0) -> TextModel:
+    """BERT-base (12 layers, 768 wide) with sound random weights, in eval mode. Needs transformers."""
+    import transformers
+
+    torch.manual_seed(seed)
+    model = TextModel(transformers.BertModel(transformers.BertConfig()))
+    make_sound(model, lambda i: tokens(2, 128, BERT_VOCABULARY, seed=1000 + i), seed)
+    return model
