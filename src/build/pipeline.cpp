@@ -8,8 +8,17 @@ using namespace passes;
 
 void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::RewriteLog& log) {
   static const Pass pipeline[] = {
-      propagate_shapes(),      fold_constants(),           canonicalize(),          apply_rules("simplify"),
-      common_subexpressions(), apply_rules("activations"), common_subexpressions(),
+      propagate_shapes(),
+      fold_constants(),
+      canonicalize(),
+      common_subexpressions(),
+      apply_rules("views"),
+      apply_rules("simplify"),
+      apply_rules("activations"),
+      apply_rules("norms"),
+      apply_rules("pooling"),
+      apply_rules("weights"),
+      common_subexpressions(),
   };
   if (options.passes) run_passes(graph, pipeline, log);
 }

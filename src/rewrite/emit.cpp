@@ -1,5 +1,7 @@
 #include "rewrite/emit.h"
 
+#include <algorithm>
+
 #include "base/dispatch.h"
 #include "rewrite/shapes.h"
 
@@ -87,6 +89,8 @@ class Emitter {
       return add_dims(match_.graph(), patch_, *dims);
     if (const auto* integers = std::get_if<std::vector<int64_t>>(&value))
       return add_constant(Tensor::of<int64_t>({static_cast<int64_t>(integers->size())}, *integers));
+    if (const auto* numbers = std::get_if<std::vector<double>>(&value))
+      return filled(dtype, {static_cast<int64_t>(numbers->size())}, *numbers);
     double number = 0;
     if (const auto* real = std::get_if<double>(&value))
       number = *real;
@@ -96,9 +100,14 @@ class Emitter {
       number = *flag ? 1 : 0;
     else
       fail("internal: rule '{}' cannot make a constant of {}", match_.rule().name, ir::attribute_text(value));
-    Tensor tensor(dtype, {});
-    dispatch(NumberAndBoolTypes{}, dtype,
-             [&]<class T>(Type<T>) { *tensor.data<T>() = static_cast<T>(number); });
+    return filled(dtype, {}, {number});
+  }
+
+  ir::Patch::Source filled(DType dtype, Shape shape, const std::vector<double>& numbers) {
+    Tensor tensor(dtype, std::move(shape));
+    dispatch(NumberAndBoolTypes{}, dtype, [&]<class T>(Type<T>) {
+      std::transform(numbers.begin(), numbers.end(), tensor.data<T>(), [](double number) { return static_cast<T>(number); });
+    });
     return add_constant(std::move(tensor));
   }
 

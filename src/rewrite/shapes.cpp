@@ -113,6 +113,25 @@ std::optional<ir::Patch> contents_patch(const ir::Graph& graph, ir::ValueId id) 
   return patch;
 }
 
+ir::AttributeValue reshape_target(const std::vector<ir::Dim>& from, const std::vector<ir::Dim>& to) {
+  std::vector<int64_t> target;
+  bool open = false;
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (to[i].is(0)) return to;  // a 0 would copy
+    if (to[i].is_constant()) {
+      target.push_back(to[i].constant());
+    } else if (i < from.size() && from[i] == to[i]) {
+      target.push_back(0);
+    } else if (!open) {
+      open = true;
+      target.push_back(-1);
+    } else {
+      return to;
+    }
+  }
+  return target;
+}
+
 bool makes_dims(const ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);
   if (node.op == &ops::def::dims) return true;

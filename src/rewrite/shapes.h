@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "ir/attribute_value.h"
 #include "ir/patch.h"
 
 namespace burnish::rewrite {
@@ -14,6 +15,10 @@ ir::Patch::Source add_dims(const ir::Graph& graph, ir::Patch& patch, const std::
 /// Replaces `value`, whose contents are known, by a constant or a `dims` node with the arithmetic inside.
 /// nullopt where a symbol has no source.
 std::optional<ir::Patch> contents_patch(const ir::Graph& graph, ir::ValueId value);
+
+/// What a reshape from `from` to `to` asks for: numbers where 0 (copy) and one -1 (what is left) suffice, else the
+/// dimensions themselves.
+ir::AttributeValue reshape_target(const std::vector<ir::Dim>& from, const std::vector<ir::Dim>& to);
 
 /// Whether `node` is what contents_patch() makes.
 bool makes_dims(const ir::Graph& graph, ir::NodeId node);

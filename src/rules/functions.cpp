@@ -1,8 +1,11 @@
 // What a rule's `emit` may compute from what matched.
 #include <algorithm>
 
+#include "ops/infer.h"
 #include "rewrite/match.h"
+#include "rewrite/shapes.h"
 #include "rules/library.h"
+#include "rules/pads.h"
 
 namespace burnish::rules {
 namespace {
@@ -48,14 +51,85 @@ AttributeValue compose(const Match&, const Arguments& arguments) {
   return both;
 }
 
-/// shape(%x): the dimensions, numbers or expressions.
-AttributeValue shape(const Match& match, const Arguments& arguments) {
+/// shape_of(%x): the dimensions, numbers or expressions.
+AttributeValue shape_of(const Match& match, const Arguments& arguments) {
   return match.type(arguments.value(0)).shape;
+}
+
+/// target(%x, %y): what a reshape of %x to %y's shape asks for.
+AttributeValue target(const Match& match, const Arguments& arguments) {
+  return rewrite::reshape_target(match.type(arguments.value(0)).shape, match.type(arguments.value(1)).shape);
+}
+
+/// target_after_mean($axes, %x, %y): the same from %x with those axes reduced to 1.
+AttributeValue target_after_mean(const Match& match, const Arguments& arguments) {
+  std::vector<ir::Dim> from = match.type(arguments.value(1)).shape;
+  for (int64_t axis : arguments.integers(0)) from.at(static_cast<size_t>(axis)) = 1;
+  return rewrite::reshape_target(from, match.type(arguments.value(2)).shape);
+}
+
+/// axes_from(axis, %x): axis and all behind it.
+AttributeValue axes_from(const Match& match, const Arguments& arguments) {
+  std::vector<int64_t> axes;
+  for (int64_t axis = arguments.integer(0); axis < match.type(arguments.value(1)).rank(); ++axis) axes.push_back(axis);
+  return axes;
+}
+
+/// along(axis, %x): the target of a reshape that lays a vector along one axis (from the front or the end) of %x's
+/// dimensions, [1, ..., -1, ..., 1].
+AttributeValue along(const Match& match, const Arguments& arguments) {
+  const int64_t rank = match.type(arguments.value(1)).rank();
+  std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
+  shape[static_cast<size_t>(ops::normalize_axis(arguments.integer(0), rank))] = -1;
+  return shape;
+}
+
+int64_t size_of(const Match& match, ir::ValueId value, int64_t axis) {
+  const auto& shape = match.type(value).shape;
+  return shape[static_cast<size_t>(ops::normalize_axis(axis, static_cast<int64_t>(shape.size())))].constant();
+}
+
+/// extent(%x, axis): a dimension, which must be a number.
+AttributeValue extent(const Match& match, const Arguments& arguments) {
+  return std::vector<int64_t>{size_of(match, arguments.value(0), arguments.integer(1))};
+}
+
+/// extent_of(%x, axis): the same as a number.
+AttributeValue extent_of(const Match& match, const Arguments& arguments) {
+  return size_of(match, arguments.value(0), arguments.integer(1));
+}
+
+/// filled(number, %x, axis): a vector as long as %x is along the axis.
+AttributeValue filled(const Match& match, const Arguments& arguments) {
+  const int64_t length = size_of(match, arguments.value(1), arguments.integer(2));
+  return std::vector<double>(static_cast<size_t>(length), arguments.number(0));
+}
+
+/// first($list)
+AttributeValue first(const Match&, const Arguments& arguments) { return arguments.integers(0).at(0); }
+
+/// padded($window, %pads, %axes, %x): the window's pads with those of a `pad` op added.
+AttributeValue padded(const Match& match, const Arguments& arguments) {
+  const auto added = known_pads(match, arguments.value(1), arguments.value(2), arguments.value(3));
+  require(added.has_value(), "the pads are not known");
+  const size_t rank = added->size() / 2, spatial = rank - 2;
+  auto pads = std::get<std::vector<int64_t>>(*ir::get_attribute(arguments.attributes(0), "pads"));
+  pads.resize(2 * spatial, 0);
+  for (size_t i = 0; i < spatial; ++i) {
+    pads[i] += (*added)[i + 2];
+    pads[i + spatial] += (*added)[i + 2 + rank];
+  }
+  return pads;
 }
 
 constexpr rewrite::NamedFunction table[] = {
     {"value", 1, value},       {"product", -1, product}, {"quotient", 2, quotient}, {"least", 2, least},
-    {"greatest", 2, greatest}, {"compose", 2, compose},  {"shape", 1, shape},
+    {"greatest", 2, greatest}, {"compose", 2, compose},  {"shape_of", 1, shape_of},       {"target", 2, target},
+    {"along", 2, along},       {"extent", 2, extent},        {"filled", 3, filled},     {"first", 1, first},
+    {"padded", 4, padded},
+    {"extent_of", 2, extent_of},
+    {"target_after_mean", 3, target_after_mean},
+    {"axes_from", 2, axes_from},
 };
 
 }  // namespace

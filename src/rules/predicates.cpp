@@ -5,6 +5,7 @@
 #include "base/dispatch.h"
 #include "rewrite/match.h"
 #include "rules/library.h"
+#include "rules/pads.h"
 
 namespace burnish::rules {
 namespace {
@@ -66,10 +67,163 @@ Support number_in(const Match& match, const Arguments& arguments) {
   return Support::no("{} is not in [{}, {}]", *number, arguments.number(1), arguments.number(2));
 }
 
+/// ascending($p): the permutation that changes nothing.
+Support ascending(const Match&, const Arguments& arguments) {
+  const auto& p = arguments.integers(0);
+  return std::is_sorted(p.begin(), p.end()) && !p.empty() ? Support::yes() : Support::no("it moves dimensions");
+}
+
+/// moves_only_ones($p, %x): dimensions other than 1 keep their order.
+Support moves_only_ones(const Match& match, const Arguments& arguments) {
+  const auto& shape = match.type(arguments.value(1)).shape;
+  int64_t last = -1;
+  for (int64_t axis : arguments.integers(0)) {
+    if (shape.at(static_cast<size_t>(axis)).is(1)) continue;
+    if (axis < last) return Support::no("it moves more than dimensions of 1");
+    last = axis;
+  }
+  return arguments.integers(0).empty() ? Support::no("it reverses the dimensions") : Support::yes();
+}
+
+/// zeros(%x): a constant of nothing else.
+Support zeros(const Match& match, const Arguments& arguments) {
+  const auto number = match.number(arguments.value(0));
+  return number && *number == 0 ? Support::yes() : Support::no("not all zero");
+}
+
+/// forward(%steps): ones, or omitted.
+Support forward(const Match& match, const Arguments& arguments) {
+  if (!arguments.value(0)) return Support::yes();
+  const auto number = match.number(arguments.value(0));
+  return number && *number == 1 ? Support::yes() : Support::no("not all one");
+}
+
+/// last_axis($axes, %x): the last one alone, and its size is a number.
+Support last_axis(const Match& match, const Arguments& arguments) {
+  const auto& shape = match.type(arguments.value(1)).shape;
+  const std::vector<int64_t> last = {static_cast<int64_t>(shape.size()) - 1};
+  if (arguments.integers(0) != last) return Support::no("not over the last axis alone");
+  return shape.back().is_constant() ? Support::yes() : Support::no("the last dimension is {}", shape.back().str());
+}
+
+/// spatial_axes($axes, %x): all from 2 on, of at least one.
+Support spatial_axes(const Match& match, const Arguments& arguments) {
+  const auto& axes = arguments.integers(0);
+  const int64_t rank = match.type(arguments.value(1)).rank();
+  bool good = rank > 2 && static_cast<int64_t>(axes.size()) == rank - 2;
+  for (size_t i = 0; good && i < axes.size(); ++i) good = axes[i] == static_cast<int64_t>(i) + 2;
+  return good ? Support::yes() : Support::no("not over all axes from 2 on");
+}
+
+/// per_axis(%c, axis, %y): a constant that, broadcast to %y, varies along `axis` (>= 0) at most.
+Support per_axis(const Match& match, const Arguments& arguments) {
+  if (const Support support = constant(match, arguments); !support) return support;
+  const auto &c = match.type(arguments.value(0)).shape, &y = match.type(arguments.value(2)).shape;
+  if (c.size() > y.size()) return Support::no("its rank is {}", c.size());
+  const size_t rank = y.size(), axis = static_cast<size_t>((arguments.integer(1) + static_cast<int64_t>(rank)) % static_cast<int64_t>(rank));
+  for (size_t i = 0; i < c.size(); ++i) {
+    const size_t at = i + rank - c.size();
+    if (!c[i].is(1) && (at != axis || c[i] != y[at])) return Support::no("[{}] varies along more than axis {} of [{}]", ir::dims_text(c), axis, ir::dims_text(y));
+  }
+  return Support::yes();
+}
+
+/// size_is_number(%x, axis)
+Support size_is_number(const Match& match, const Arguments& arguments) {
+  const auto& shape = match.type(arguments.value(0)).shape;
+  const int64_t rank = static_cast<int64_t>(shape.size()), axis = arguments.integer(1);
+  if (axis >= rank || axis < -rank) return Support::no("its rank is {}", rank);
+  const ir::Dim& dim = shape[static_cast<size_t>(axis < 0 ? axis + rank : axis)];
+  return dim.is_constant() ? Support::yes() : Support::no("dimension {} is {}", axis, dim.str());
+}
+
+/// has($attributes, name, literal): the captured attributes have this value there.
+Support has(const Match&, const Arguments& arguments) {
+  const auto value = ir::get_attribute(arguments.attributes(0), arguments.word(1));
+  if (value && ir::same_attribute(*value, arguments[2].literal)) return Support::yes();
+  return Support::no("{} is {}, not {}", arguments.word(1), value ? ir::attribute_text(*value) : "missing",
+                     ir::attribute_text(arguments[2].literal));
+}
+
+/// no_padding($window): pads are all zero, and none follow from auto_pad.
+Support no_padding(const Match&, const Arguments& arguments) {
+  const auto pads = ir::get_attribute(arguments.attributes(0), "pads");
+  const auto automatic = ir::get_attribute(arguments.attributes(0), "auto_pad");
+  const auto* list = pads ? std::get_if<std::vector<int64_t>>(&*pads) : nullptr;
+  if (automatic && ir::same_attribute(*automatic, std::string("VALID"))) return Support::yes();
+  if (automatic && !ir::same_attribute(*automatic, std::string("NOTSET"))) return Support::no("pads follow from auto_pad");
+  const bool none = !list || std::all_of(list->begin(), list->end(), [](int64_t pad) { return pad == 0; });
+  return none ? Support::yes() : Support::no("it pads by {}", ir::attribute_text(*pads));
+}
+
+/// spatial_pads(%pads, %axes, %x): constant, not negative, and zero for the first two dimensions.
+Support spatial_pads(const Match& match, const Arguments& arguments) {
+  const auto pads = known_pads(match, arguments.value(0), arguments.value(1), arguments.value(2));
+  if (!pads) return Support::no("the pads are not known");
+  const size_t rank = pads->size() / 2;
+  if (rank < 3) return Support::no("the rank is {}", rank);
+  for (size_t i = 0; i < pads->size(); ++i) {
+    if ((*pads)[i] < 0) return Support::no("a pad is negative");
+    if (i % rank < 2 && (*pads)[i] != 0) return Support::no("it pads batch or channels");
+  }
+  return Support::yes();
+}
+
+/// whole_window($pool, %x): one unpadded window over all of the spatial dimensions.
+Support whole_window(const Match& match, const Arguments& arguments) {
+  const auto kernel = ir::get_attribute(arguments.attributes(0), "kernel_shape");
+  const auto& shape = match.type(arguments.value(1)).shape;
+  if (shape.size() < 3) return Support::no("the rank is {}", shape.size());
+  const auto spatial = ir::constants({shape.begin() + 2, shape.end()});
+  if (!spatial || !ir::same_attribute(*kernel, *spatial)) return Support::no("the window {} is not the whole of [{}]", ir::attribute_text(*kernel), ir::dims_text(shape));
+  return no_padding(match, arguments);
+}
+
+/// swaps_last_two($p): the permutation of a matrix transpose, batches left alone.
+Support swaps_last_two(const Match&, const Arguments& arguments) {
+  std::vector<int64_t> p = arguments.integers(0);
+  if (p.size() < 2) return Support::no("the rank is below 2");
+  std::swap(p[p.size() - 1], p[p.size() - 2]);
+  return std::is_sorted(p.begin(), p.end()) ? Support::yes() : Support::no("it moves other dimensions than the last two");
+}
+
+/// single($list)
+Support single(const Match&, const Arguments& arguments) {
+  const size_t count = arguments.integers(0).size();
+  return count == 1 ? Support::yes() : Support::no("{} axes", count);
+}
+
+/// groups_channels(%i, %x): %i is [N, groups, rest] of %x [N, C, ...], with whole channels in each group.
+Support groups_channels(const Match& match, const Arguments& arguments) {
+  const auto &i = match.type(arguments.value(0)).shape, &x = match.type(arguments.value(1)).shape;
+  if (i.size() < 3 || x.size() < 3 || i[0] != x[0]) return Support::no("[{}] does not group the channels of [{}]", ir::dims_text(i), ir::dims_text(x));
+  if (!i[1].is_constant() || !x[1].is_constant() || x[1].constant() % i[1].constant() != 0) return Support::no("{} channels in {} groups", x[1].str(), i[1].str());
+  return Support::yes();
+}
+
 constexpr rewrite::NamedPredicate table[] = {
-    {"scalar", 1, scalar},       {"constant", 1, constant},   {"floating", 1, floating},
-    {"rank", 2, rank},           {"same_type", 2, same_type}, {"invertible", 1, invertible},
+    {"swaps_last_two", 1, swaps_last_two},
+    {"single", 1, single},
+    {"groups_channels", 2, groups_channels},
+    {"whole_window", 2, whole_window},
+    {"scalar", 1, scalar},
+    {"constant", 1, constant},
+    {"floating", 1, floating},
+    {"rank", 2, rank},
+    {"same_type", 2, same_type},
+    {"invertible", 1, invertible},
     {"number_in", 3, number_in},
+    {"ascending", 1, ascending},
+    {"moves_only_ones", 2, moves_only_ones},
+    {"zeros", 1, zeros},
+    {"forward", 1, forward},
+    {"last_axis", 2, last_axis},
+    {"spatial_axes", 2, spatial_axes},
+    {"per_axis", 3, per_axis},
+    {"size_is_number", 2, size_is_number},
+    {"has", 3, has},
+    {"no_padding", 1, no_padding},
+    {"spatial_pads", 3, spatial_pads},
 };
 
 }  // namespace
