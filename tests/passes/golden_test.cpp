@@ -83,10 +83,10 @@ TEST(PropagateShapes, ReplacesShapeArithmetic) {
   yield %y, %w
 })"),
             R"(graph main(%x: f32[n,6], %z: f32[k]) {
-  constant @v: i64[1] = {12}
+  constant @propagate_shapes: i64[1] = {12}
   %t = dims(%x) {dims=["2*n","12"], symbols=["n"], sources=[0,0]} : i64[2]
   %y = reshape(%z, %t) : f32[2*n,12]
-  %w = reshape(%z, @v) : f32[12]
+  %w = reshape(%z, @propagate_shapes) : f32[12]
   yield %y, %w
 }
 )");
