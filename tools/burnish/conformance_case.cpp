@@ -156,10 +156,10 @@ CaseResult run_case(const fs::path& folder, const CommonOptions& options) {
   try {
     const Model model = Model::load((folder / "model.onnx").string());
     const Runner runner = make_runner(model, options);
-    result.fallback_kernels = runner.fallback_kernels;
     const std::vector<fs::path> sets = data_sets(folder);
     require(!sets.empty(), "the case has no test_data_set");
     for (const fs::path& set : sets) check_data_set(set, model, runner);
+    result.fallback_kernels = runner.count().fallback_kernels;
   } catch (const onnx::Refused& refused) {
     conclude(Verdict::skipped, refused.kind());
   } catch (const Contradiction& contradiction) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "build/model.h"
 #include "ops/evaluate.h"
+#include "runtime/session_state.h"
 
 namespace burnish::tool {
 namespace {
@@ -28,14 +29,36 @@ TensorMap run_on_reference(const ir::Graph& graph, const TensorMap& given) {
   return outputs;
 }
 
+/// An engine built for the shapes of the first inputs it sees.
+struct BuiltRunner {
+  Model model;
+  BuildOptions options;
+  std::unique_ptr<Session> session;
+
+  TensorMap run(const TensorMap& inputs) {
+    if (!session) {
+      for (const auto& [name, tensor] : inputs) options.shapes.emplace(name, tensor.shape());
+      session = std::make_unique<Session>(build(model, options));
+    }
+    return session->run(inputs);
+  }
+};
+
 }  // namespace
 
 Runner make_runner(const Model& model, const CommonOptions& options) {
-  if (!options.device.empty() && options.device != "reference")
-    throw UsageError(fmt::format("--device: no device is called '{}'", options.device));
   Runner runner;
-  runner.run = [model](const TensorMap& inputs) { return run_on_reference(*model.state().graph, inputs); };
-  runner.kernels = static_cast<int64_t>(model.state().graph->node_count());
+  if (options.device == "reference") {
+    runner.run = [model](const TensorMap& inputs) { return run_on_reference(*model.state().graph, inputs); };
+    runner.count = [model] { return KernelCount{static_cast<int64_t>(model.state().graph->node_count()), 0}; };
+    return runner;
+  }
+  auto built = std::make_shared<BuiltRunner>(BuiltRunner{model, build_options(options), nullptr});
+  runner.run = [built](const TensorMap& inputs) { return built->run(inputs); };
+  runner.count = [built] {
+    const runtime::Execution& execution = built->session->state().execution;
+    return KernelCount{execution.steps_run(), execution.fallback_steps_run()};
+  };
   return runner;
 }
 

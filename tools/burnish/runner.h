@@ -9,10 +9,14 @@
 
 namespace burnish::tool {
 
+struct KernelCount {
+  int64_t kernels = 0;           ///< of the last run
+  int64_t fallback_kernels = 0;  ///< those on the reference because the device has none of its own
+};
+
 struct Runner {
   std::function<TensorMap(const TensorMap& inputs)> run;
-  int64_t kernels = 0;           ///< of one run
-  int64_t fallback_kernels = 0;  ///< those on the reference because the device has none of its own
+  std::function<KernelCount()> count;
 };
 
 Runner make_runner(const Model& model, const CommonOptions& options);

@@ -1,0 +1,183 @@
+#include "cover/cover.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "cover/search.h"
+#include "ops/evaluate.h"
+#include "ops/table.h"
+
+namespace burnish::cover {
+namespace {
+
+using LayoutSet = std::vector<ir::Layout>;
+
+/// Sets of layouts that some tactic proposes for the problem, all plain first.
+std::vector<LayoutSet> layout_sets(const device::Problem& problem, const device::Device& device) {
+  std::vector<LayoutSet> sets = {LayoutSet(static_cast<size_t>(problem.input_count() + problem.output_count()), ir::Layout::plain)};
+  for (const device::Tactic* tactic : device.tactics())
+    for (LayoutSet& set : tactic->layouts(problem, device.info()))
+      if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(std::move(set));
+  return sets;
+}
+
+/// The reformat between two layouts as a problem of its own.
+device::Problem reformat_problem(const ir::TensorType& type, ir::Layout from, ir::Layout to, const ir::Graph& graph) {
+  ir::Graph scratch("scratch");
+  scratch.symbols = graph.symbols;
+  ir::TensorType source = type, target = type;
+  source.layout = from;
+  target.layout = to;
+  const ir::ValueId input = scratch.add_input("x", source);
+  const ir::NodeId node = scratch.add_node(ops::def::reformat, ir::Attributes(), {input}, 1);
+  scratch.value(scratch.node(node).outputs[0]).type = target;
+  scratch.outputs.push_back({"", scratch.node(node).outputs[0]});
+  return device::Problem::of(scratch, node);
+}
+
+/// Turns decisions into nodes, reformats and choices.
+class Builder {
+ public:
+  Builder(ir::Graph& graph, tune::Tuner& tuner) : graph_(graph), tuner_(tuner) {}
+
+  std::vector<device::Choice> build(const std::vector<Weighed>& weighed, const std::vector<Decision>& decisions) {
+    for (const Decision& decision : decisions) {
+      const Weighed& one = weighed[static_cast<size_t>(decision.weighed)];
+      place(one, one.options[static_cast<size_t>(decision.option)]);
+    }
+    // Whatever passes plain values on, and the results, must see the plain form.
+    for (ir::NodeId id : graph_.order()) {
+      const ir::Node& node = graph_.node(id);
+      if (!choices_[id.index].tactic.empty()) continue;
+      for (size_t i = 0; i < node.inputs.size(); ++i)
+        if (node.inputs[i]) graph_.set_input(id, i, in_layout(node.inputs[i], ir::Layout::plain, id));
+    }
+    for (ir::Output& output : graph_.outputs) output.value = in_layout(output.value, ir::Layout::plain, {});
+    graph_.sort();
+    std::vector<device::Choice> choices(graph_.node_capacity());
+    for (auto& [index, choice] : choices_) choices[static_cast<size_t>(index)] = std::move(choice);
+    return choices;
+  }
+
+ private:
+  void place(const Weighed& one, const Option& option) {
+    Region region = one.region;
+    for (ir::ValueId& input : region.inputs) input = current(input);
+    std::vector<ir::ValueId> old_outputs = region.outputs;
+    const ir::NodeId made = replace_by_node(graph_, region, region.inputs);
+    const ir::Node& node = graph_.node(made);
+    for (size_t i = 0; i < old_outputs.size(); ++i) {
+      renamed_[old_outputs[i]] = node.outputs[i];
+      graph_.value(node.outputs[i]).type.layout = option.layouts[static_cast<size_t>(one.problem.input_count()) + i];
+    }
+    for (int i = 0; i < one.problem.input_count(); ++i) {
+      const ir::ValueId operand = node.inputs[static_cast<size_t>(one.problem.node_inputs()[static_cast<size_t>(i)])];
+      const ir::ValueId wanted = in_layout(operand, option.layouts[static_cast<size_t>(i)], made);
+      for (size_t j = 0; j < node.inputs.size(); ++j)
+        if (node.inputs[j] == operand && (node.op != &ops::def::region || static_cast<int>(j) == one.problem.node_inputs()[static_cast<size_t>(i)])) graph_.set_input(made, j, wanted);
+    }
+    choose(made, *option.timed);
+  }
+
+  void choose(ir::NodeId id, const tune::Timed& timed) {
+    const device::Problem problem = device::Problem::of(graph_, id);
+    device::Choice choice;
+    choice.tactic = timed.tactic->name();
+    choice.candidate = timed.candidate.id;
+    choice.microseconds = timed.measured ? timed.microseconds : 0;
+    choice.alternatives = timed.alternatives;
+    choice.code = timed.tactic->compile(problem, timed.candidate, tuner_.device());
+    std::vector<Tensor> weights(static_cast<size_t>(problem.input_count()));
+    for (int i = 0; i < problem.input_count(); ++i)
+      if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = ops::constant_value(graph_, graph_.node(id).inputs[static_cast<size_t>(problem.node_inputs()[static_cast<size_t>(i)])]);
+    choice.constants = timed.tactic->pack(problem, timed.candidate, weights, tuner_.device());
+    choices_[id.index] = std::move(choice);
+  }
+
+  ir::ValueId current(ir::ValueId value) const {
+    const auto found = renamed_.find(value);
+    return found == renamed_.end() ? value : found->second;
+  }
+
+  /// `value` in `layout`: itself, or a reformat of it, made before `user` (or at the end) and used again later.
+  ir::ValueId in_layout(ir::ValueId value, ir::Layout layout, ir::NodeId user) {
+    const ir::Value& is = graph_.value(value);
+    if (is.constant_only || is.type.layout == layout) return value;
+    const auto known = reformatted_.find({value, layout});
+    if (known != reformatted_.end()) return known->second;
+    // Right after the producer: whoever wants this form later in the order finds it made.
+    const ir::NodeId before = is.producer ? graph_.node(is.producer).next : user;
+    ir::TensorType type = is.type;
+    const ir::Layout from = type.layout;
+    type.layout = layout;
+    const ir::NodeId made = graph_.add_node(ops::def::reformat, ir::Attributes(), {value}, 1, {is.name + "." + std::string(ir::layout_name(layout))}, before);
+    const ir::ValueId output = graph_.node(made).outputs[0];
+    graph_.value(output).type = type;
+    graph_.node(made).source = is.producer ? graph_.node(is.producer).source : is.name;
+    const tune::Timed* timed = tuner_.best(reformat_problem(is.type, from, layout, graph_));
+    require(timed != nullptr, "internal: no kernel brings {} to layout {}", is.type.str(), ir::layout_name(layout));
+    reformatted_[{value, layout}] = output;
+    choose(made, *timed);
+    return output;
+  }
+
+  ir::Graph& graph_;
+  tune::Tuner& tuner_;
+  std::map<int32_t, device::Choice> choices_;
+  std::map<ir::ValueId, ir::ValueId> renamed_;
+  std::map<std::pair<ir::ValueId, ir::Layout>, ir::ValueId> reformatted_;
+};
+
+std::vector<Weighed> weigh(const ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options, std::vector<std::string>& notes) {
+  std::vector<Weighed> weighed;
+  std::vector<Region> regions = find_regions(graph);
+  std::map<std::string, std::vector<LayoutSet>> sets_of;
+  for (size_t i = 0; i < regions.size(); ++i) {
+    if (options.cancelled && options.cancelled()) throw Cancelled();
+    if (options.on_progress) options.on_progress(static_cast<double>(i) / static_cast<double>(regions.size()));
+    Region& region = regions[i];
+    if (!options.fuse && region.nodes.size() > 1) continue;
+    Weighed one{region, region_problem(graph, region), {}};
+    auto sets = sets_of.find(one.problem.text());
+    if (sets == sets_of.end()) sets = sets_of.emplace(one.problem.text(), layout_sets(one.problem, tuner.device())).first;
+    // A region that only the reference could run is no better than its parts.
+    const bool allow_fallback = region.nodes.size() == 1;
+    for (const LayoutSet& layouts : sets->second) {
+      device::Problem problem = one.problem.with_layouts(layouts);
+      const tune::Timed* timed = tuner.best(problem, allow_fallback);
+      if (timed) one.options.push_back({layouts, std::move(problem), timed});
+    }
+    if (one.options.empty()) notes.push_back(fmt::format("region of {} nodes at '{}': no kernel takes it", region.nodes.size(), graph.node(region.nodes[0]).source));
+    // The fallback is for what nothing else runs.
+    const bool real = std::any_of(one.options.begin(), one.options.end(), [](const Option& option) { return !option.timed->tactic->is_fallback(); });
+    if (real) std::erase_if(one.options, [](const Option& option) { return option.timed->tactic->is_fallback(); });
+    weighed.push_back(std::move(one));
+  }
+  return weighed;
+}
+
+}  // namespace
+
+Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options) {
+  Covered covered;
+  const std::vector<Weighed> weighed = weigh(graph, tuner, options, covered.notes);
+  std::map<std::string, double> reformat_costs;
+  const auto reformat_cost = [&](const ir::TensorType& type, ir::Layout from, ir::Layout to) {
+    const std::string key = fmt::format("{} {} {}", type.str(), static_cast<int>(from), static_cast<int>(to));
+    const auto known = reformat_costs.find(key);
+    if (known != reformat_costs.end()) return known->second;
+    const tune::Timed* timed = tuner.best(reformat_problem(type, from, to, graph));
+    // Without a kernel for it, nothing may need it.
+    return reformat_costs[key] = timed ? timed->microseconds : 1e12;
+  };
+  const std::vector<Decision> decisions = search(graph, weighed, reformat_cost, &covered.microseconds);
+  covered.choices = Builder(graph, tuner).build(weighed, decisions);
+  graph.remove_dead();
+  ir::verify(graph);
+  return covered;
+}
+
+}  // namespace burnish::cover

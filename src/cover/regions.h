@@ -1,0 +1,32 @@
+// Regions: sets of nodes that could run as one kernel.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "device/problem.h"
+
+namespace burnish::cover {
+
+/// Nodes with one value that leaves them; everything else that they make is used among them.
+struct Region {
+  std::vector<ir::NodeId> nodes;   ///< in the graph's order
+  std::vector<int> positions;      ///< of the nodes in that order
+  std::vector<ir::ValueId> inputs; ///< from outside, each once, in order of first use
+  std::vector<ir::ValueId> outputs;
+};
+
+/// Every node that runs by itself, and every region worth weighing: a contraction, a reduction or a pointwise op with the
+/// pointwise ops that follow, shortest first for each anchor. Views, control ops and weights' nodes are not in any.
+std::vector<Region> find_regions(const ir::Graph& graph);
+
+/// The region as a graph with the inputs of `region.inputs`. For one node alone this is not needed.
+std::shared_ptr<ir::Graph> region_body(const ir::Graph& graph, const Region& region);
+
+/// What a kernel for the region is asked to compute, with plain layouts.
+device::Problem region_problem(const ir::Graph& graph, const Region& region);
+
+/// Puts one node in the region's place: the op itself, or a `region` with its body. Its inputs are `inputs`.
+ir::NodeId replace_by_node(ir::Graph& graph, const Region& region, const std::vector<ir::ValueId>& inputs);
+
+}  // namespace burnish::cover

@@ -1,0 +1,35 @@
+// The dynamic program of cover().
+#pragma once
+
+#include <vector>
+
+#include "cover/regions.h"
+#include "tune/tuner.h"
+
+namespace burnish::cover {
+
+/// One way to run a region: layouts of the problem's inputs and outputs, and the fastest kernel for them.
+struct Option {
+  std::vector<ir::Layout> layouts;
+  device::Problem problem;
+  const tune::Timed* timed = nullptr;
+};
+
+struct Weighed {
+  Region region;
+  device::Problem problem;  ///< plain
+  std::vector<Option> options;
+};
+
+/// A region and the option taken for it.
+struct Decision {
+  int weighed = 0, option = 0;
+};
+
+/// Microseconds to bring `value` from one layout to another.
+using ReformatCost = std::function<double(const ir::TensorType& type, ir::Layout from, ir::Layout to)>;
+
+/// Decisions in the order in which their kernels run.
+std::vector<Decision> search(const ir::Graph& graph, const std::vector<Weighed>& weighed, const ReformatCost& reformat_cost, double* total);
+
+}  // namespace burnish::cover

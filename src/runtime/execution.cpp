@@ -1,0 +1,258 @@
+#include "runtime/execution.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/error.h"
+#include "ops/evaluate.h"
+#include "runtime/run_state.h"
+
+namespace burnish::runtime {
+namespace {
+
+/// Plans of this many sets of shapes are kept; the least recently used goes first.
+constexpr size_t most_plans = 64;
+
+std::string plan_key(size_t position, const plan::Knowledge& knowledge) {
+  std::string key = std::to_string(position);
+  for (const auto& [name, value] : knowledge.symbols) fmt::format_to(std::back_inserter(key), "|{}={}", name, value);
+  for (const auto& [index, tensor] : knowledge.host) {
+    fmt::format_to(std::back_inserter(key), "|#{}:", index);
+    key.append(static_cast<const char*>(tensor.raw()), static_cast<size_t>(tensor.bytes()));
+  }
+  return key;
+}
+
+}  // namespace
+
+Execution::Execution(std::shared_ptr<const plan::Program> program)
+    : program_(std::move(program)), device_(*program_->device), order_(program_->graph->order()) {}
+
+Execution::~Execution() = default;
+
+std::vector<const plan::Segment*> Execution::last_segments() const {
+  std::vector<const plan::Segment*> segments;
+  for (const Ready* ready : last_) segments.push_back(&ready->segment);
+  return segments;
+}
+
+Tensor Execution::on_device(const Tensor& tensor, device::Stream& stream) {
+  if (device_.on_host() || tensor.device() == device_.id()) return tensor;
+  Tensor copy = device_.make_tensor(tensor.dtype(), tensor.shape(), static_cast<size_t>(tensor.bytes()));
+  device_.copy(copy.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()), stream);
+  return copy;
+}
+
+Tensor Execution::on_host(const Tensor& tensor, device::Stream& stream) {
+  if (tensor.device().is_host()) return tensor;
+  Tensor copy(tensor.dtype(), tensor.shape());
+  device_.copy(copy.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()), stream);
+  stream.synchronize();
+  return copy;
+}
+
+std::vector<Tensor> Execution::run(const std::vector<Tensor>& inputs, std::vector<Tensor> outputs, device::Stream& stream) {
+  const ir::Graph& graph = *program_->graph;
+  Run run;
+  run.stream = &stream;
+  run.table.resize(graph.value_capacity());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const ir::ValueId id = graph.inputs()[i];
+    with_context([&] { return fmt::format("input '{}'", graph.value(id).name); },
+                 [&] { plan::unify(graph.value(id).type.shape, inputs[i].shape(), run.knowledge.symbols); });
+    run.table[static_cast<size_t>(id.index)] = on_device(inputs[i], stream);
+    run.knowledge.shapes[id.index] = inputs[i].shape();
+  }
+  for (const auto& [index, tensor] : program_->constants) run.table[static_cast<size_t>(index)] = tensor;
+  outputs.resize(graph.outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (!outputs[i].empty()) run.results.emplace(graph.outputs[i].value.index, outputs[i]);
+
+  memory_ = {};
+  steps_run_ = fallback_steps_run_ = 0;
+  last_.clear();
+  for (size_t position = 0;;) {
+    Ready& ready = segment_at(position, run);
+    run_segment(ready, run);
+    const plan::Stop& stop = ready.segment.stop;
+    position = stop.position;
+    if (position >= order_.size()) break;
+    for (ir::ValueId id : stop.wanted)
+      run.knowledge.host[id.index] = on_host(run.table[static_cast<size_t>(id.index)], stream);
+    if (stop.wanted.empty()) {
+      run_host_node(order_[position], run);
+      ++position;
+    }
+  }
+
+  std::vector<Tensor> made;
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const ir::ValueId id = graph.outputs[i].value;
+    Tensor result = run.table[static_cast<size_t>(id.index)];
+    require(!result.empty(), "internal: output '{}' was not made", graph.outputs[i].name);
+    // A result never shares memory with an input, a constant, or another result.
+    bool shared = graph.value(id).is_input || graph.value(id).constant_only;
+    for (size_t j = 0; j < i; ++j) shared = shared || graph.outputs[j].value == id;
+    const bool elsewhere = !outputs[i].empty() && outputs[i].raw() != result.raw();
+    if (shared || elsewhere) {
+      Tensor copy = outputs[i].empty() ? device_.make_tensor(result.dtype(), result.shape(), static_cast<size_t>(result.bytes())) : outputs[i];
+      device_.copy(copy.raw(), result.raw(), static_cast<size_t>(result.bytes()), stream);
+      result = copy;
+    }
+    made.push_back(std::move(result));
+  }
+  return made;
+}
+
+Execution::Ready& Execution::segment_at(size_t position, Run& run) {
+  std::string key = plan_key(position, run.knowledge);
+  const auto found = by_key_.find(key);
+  if (found != by_key_.end()) {
+    ready_.splice(ready_.begin(), ready_, found->second);
+    Ready& ready = **found->second;
+    // What planning found out on the way is found out again from the plan.
+    for (const auto& [index, type] : ready.segment.escaping) run.knowledge.shapes[index] = type.shape;
+    for (const auto& [name, value] : ready.segment.learned_symbols) run.knowledge.symbols.emplace(name, value);
+    for (const auto& [index, tensor] : ready.segment.learned_host) run.knowledge.host.emplace(index, tensor);
+    return ready;
+  }
+  auto ready = std::make_unique<Ready>();
+  ready->key = key;
+  const plan::Knowledge before = run.knowledge;
+  ready->segment = plan::plan_segment(*program_, order_, position, run.knowledge);
+  for (const auto& [name, value] : run.knowledge.symbols)
+    if (!before.symbols.contains(name)) ready->segment.learned_symbols.emplace(name, value);
+  for (const auto& [index, tensor] : run.knowledge.host)
+    if (!before.host.contains(index)) ready->segment.learned_host.emplace(index, tensor);
+  for (const auto& [index, type] : ready->segment.escaping) run.knowledge.shapes[index] = type.shape;
+  for (auto& [index, tensor] : ready->segment.constants) tensor = on_device(tensor, *run.stream);
+  for (const plan::Step& step : ready->segment.steps) {
+    ready->pointers.emplace_back();
+    ready->pointers.back().inputs.resize(step.inputs.size());
+    ready->pointers.back().outputs.resize(step.outputs.size());
+  }
+  ready_.push_front(std::move(ready));
+  by_key_[std::move(key)] = ready_.begin();
+  if (ready_.size() > most_plans) {
+    by_key_.erase(ready_.back()->key);
+    ready_.pop_back();
+  }
+  return *ready_.front();
+}
+
+void Execution::run_segment(Ready& ready, Run& run) {
+  plan::Segment& segment = ready.segment;
+  last_.push_back(&ready);
+  memory_.arena = std::max(memory_.arena, segment.arena_bytes);
+  memory_.arena_lower_bound = std::max(memory_.arena_lower_bound, segment.arena_lower_bound);
+  memory_.arena_values = std::max(memory_.arena_values, segment.arena_values_bytes);
+  memory_.workspace = std::max(memory_.workspace, segment.largest_workspace);
+  if (arena_.empty() || arena_.bytes() < segment.arena_bytes) {
+    // The old arena may still be read by work in flight.
+    run.stream->synchronize();
+    arena_ = Tensor();
+    arena_ = device_.make_tensor(DType::u8, {segment.arena_bytes}, static_cast<size_t>(segment.arena_bytes));
+  }
+  for (const auto& [index, tensor] : segment.constants) run.table[static_cast<size_t>(index)] = tensor;
+  for (const auto& [index, type] : segment.escaping) {
+    Tensor& slot = run.table[static_cast<size_t>(index)];
+    const auto result = run.results.find(index);
+    if (result != run.results.end()) {
+      require(result->second.dtype() == type.dtype && result->second.shape() == type.shape, "output '{}': expected a tensor of {} and shape {}",
+              program_->graph->value({index}).name, dtype_name(type.dtype), shape_text(type.shape));
+      slot = result->second;
+    } else if (program_->graph->is_output({index})) {
+      slot = device_.make_tensor(type.dtype, type.shape, static_cast<size_t>(type.bytes()));
+    } else {
+      Tensor& kept = ready.kept[index];
+      if (kept.empty()) kept = device_.make_tensor(type.dtype, type.shape, static_cast<size_t>(type.bytes()));
+      slot = kept;
+    }
+  }
+  char* arena = static_cast<char*>(arena_.raw());
+  const auto address = [&](const plan::Place& place) -> char* {
+    if (place.kind == plan::Place::arena) return arena + place.offset;
+    if (place.kind == plan::Place::none) return nullptr;
+    return static_cast<char*>(run.table[static_cast<size_t>(place.value.index)].raw()) + place.offset;
+  };
+  for (size_t i = 0; i < segment.steps.size(); ++i) {
+    plan::Step& step = segment.steps[i];
+    Ready::Pointers& pointers = ready.pointers[i];
+    for (size_t j = 0; j < step.inputs.size(); ++j) pointers.inputs[j] = address(step.inputs[j]);
+    for (size_t j = 0; j < step.outputs.size(); ++j) pointers.outputs[j] = address(step.outputs[j]);
+    const auto start = profiler_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    if (!step.kernel) {
+      device_.copy(pointers.outputs[0], pointers.inputs[0], static_cast<size_t>(step.copy_bytes), *run.stream);
+    } else {
+      const device::Choice& choice = program_->choice(step.node);
+      step.kernel->enqueue(*run.stream, {pointers.inputs, pointers.outputs, choice.constants, arena + step.workspace_offset});
+    }
+    if (profiler_) {
+      run.stream->synchronize();
+      profiler_->record(*program_, step, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+      if (profiler_->observe && step.kernel)
+        for (size_t j = 0; j < step.outputs.size(); ++j)
+          profiler_->observe(*program_, program_->graph->node(step.node).outputs[j], step.output_types[j], pointers.outputs[j]);
+    }
+    ++steps_run_;
+    fallback_steps_run_ += step.fallback;
+  }
+  for (const auto& [index, view] : segment.views) {
+    const Tensor& root = run.table[static_cast<size_t>(view.root)];
+    run.table[static_cast<size_t>(index)] = Tensor::view(view.type.dtype, view.type.shape, static_cast<char*>(const_cast<void*>(root.raw())) + view.offset, root.owner(), root.device());
+    run.knowledge.shapes[index] = view.type.shape;
+  }
+}
+
+void Execution::run_host_node(ir::NodeId id, Run& run) {
+  const ir::Graph& graph = *program_->graph;
+  const ir::Node& node = graph.node(id);
+  with_context([&] { return fmt::format("node '{}' ({})", node.source, node.op->name); }, [&] {
+    std::vector<Tensor> made;
+    if (plan::is_control(node)) {
+      made = run_control(id, run);
+    } else {
+      std::vector<Tensor> inputs;
+      const device::Problem& problem = *program_->problems[static_cast<size_t>(id.index)];
+      for (int index : problem.node_inputs()) {
+        const ir::ValueId input = node.inputs[static_cast<size_t>(index)];
+        const auto known = run.knowledge.host.find(input.index);
+        const Tensor& there = run.table[static_cast<size_t>(input.index)];
+        if (known != run.knowledge.host.end()) inputs.push_back(known->second);
+        else if (there.empty() && graph.value(input).constant_only) inputs.push_back(ops::constant_value(graph, input));
+        else inputs.push_back(on_host(there, *run.stream));
+      }
+      made = program_->kernel(id)->run(inputs);
+      ++steps_run_;
+      const device::Tactic* tactic = device::find_tactic(device_, program_->choice(id).tactic);
+      fallback_steps_run_ += tactic && tactic->is_fallback();
+    }
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      const ir::ValueId output = node.outputs[i];
+      plan::unify(graph.value(output).type.shape, made[i].shape(), run.knowledge.symbols);
+      run.knowledge.shapes[output.index] = made[i].shape();
+      run.table[static_cast<size_t>(output.index)] = on_device(made[i], *run.stream);
+    }
+  });
+}
+
+std::vector<Tensor> Execution::run_body(ir::NodeId id, size_t body, std::vector<Tensor> inputs, device::Stream& stream) {
+  std::unique_ptr<Execution>& execution = bodies_[{id.index, body}];
+  if (!execution) execution = std::make_unique<Execution>(program_->bodies.at(id.index).at(body));
+  std::vector<Tensor> outputs = execution->run(inputs, {}, stream);
+  steps_run_ += execution->steps_run();
+  fallback_steps_run_ += execution->fallback_steps_run();
+  return outputs;
+}
+
+void Profiler::record(const plan::Program& program, const plan::Step& step, double microseconds) {
+  Row& row = rows_[step.kernel ? step.node.index : -1];
+  if (row.calls++ == 0) {
+    row.name = step.kernel ? program.graph->node(step.node).source : "copies";
+    row.kernel = step.kernel ? program.choice(step.node).tactic : "copy";
+  }
+  row.microseconds += microseconds;
+}
+
+}  // namespace burnish::runtime

@@ -1,0 +1,82 @@
+// Runs a program: plans per set of shapes, the arena, and the values that outlive a segment.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <burnish/runtime.h>
+
+#include "plan/segment.h"
+
+namespace burnish::runtime {
+
+class Profiler;
+
+/// One thread of execution over one Program. Not for use by several threads at once.
+class Execution {
+ public:
+  explicit Execution(std::shared_ptr<const plan::Program> program);
+  ~Execution();
+
+  /// One tensor per graph input, on the host or the device; gives one per graph output, on the device.
+  /// `outputs` may hold tensors to write into (of the right type, on the device); empty ones are made.
+  /// Must be called inside Device::execute. Does not wait for the device.
+  std::vector<Tensor> run(const std::vector<Tensor>& inputs, std::vector<Tensor> outputs, device::Stream& stream);
+
+  /// Of the plans that the last run used.
+  MemoryUse memory() const { return memory_; }
+  const plan::Program& program() const { return *program_; }
+  int steps_run() const { return steps_run_; }
+  int fallback_steps_run() const { return fallback_steps_run_; }
+  /// The segments of the last run, for `inspect`.
+  std::vector<const plan::Segment*> last_segments() const;
+  void set_profiler(Profiler* profiler) { profiler_ = profiler; }
+
+ private:
+  struct Ready;  // a segment with its pointers
+  struct Run;    // what one run knows
+
+  Ready& segment_at(size_t position, Run& run);
+  void run_segment(Ready& ready, Run& run);
+  void run_host_node(ir::NodeId id, Run& run);
+  std::vector<Tensor> run_control(ir::NodeId id, Run& run);
+  Tensor on_device(const Tensor& tensor, device::Stream& stream);
+  Tensor on_host(const Tensor& tensor, device::Stream& stream);
+  std::vector<Tensor> run_body(ir::NodeId id, size_t body, std::vector<Tensor> inputs, device::Stream& stream);
+
+  std::shared_ptr<const plan::Program> program_;
+  device::Device& device_;
+  std::vector<ir::NodeId> order_;
+  std::list<std::unique_ptr<Ready>> ready_;  // most recently used first
+  std::unordered_map<std::string, std::list<std::unique_ptr<Ready>>::iterator> by_key_;
+  Tensor arena_;
+  std::map<std::pair<int32_t, size_t>, std::unique_ptr<Execution>> bodies_;
+  MemoryUse memory_;
+  int steps_run_ = 0, fallback_steps_run_ = 0;
+  std::vector<Ready*> last_;
+  Profiler* profiler_ = nullptr;
+};
+
+/// Times each step of a run, waiting for the device after each: for --profile and the tuner's re-timing.
+class Profiler {
+ public:
+  struct Row {
+    std::string name, kernel;
+    double microseconds = 0;
+    int calls = 0;
+  };
+  void record(const plan::Program& program, const plan::Step& step, double microseconds);
+  const std::map<int32_t, Row>& rows() const { return rows_; }
+
+  /// Also shows every value made, by its id in the program's graph, if set.
+  std::function<void(const plan::Program&, ir::ValueId, const device::BoundTensor&, const void*)> observe;
+
+ private:
+  std::map<int32_t, Row> rows_;  // by node index, -1 for copies
+};
+
+}  // namespace burnish::runtime

@@ -1,0 +1,26 @@
+// What Execution keeps for a plan, and for one run. Only for the files that implement Execution.
+#pragma once
+
+#include "runtime/execution.h"
+
+namespace burnish::runtime {
+
+struct Execution::Ready {
+  std::string key;
+  plan::Segment segment;
+  std::map<int32_t, Tensor> kept;  // what later segments read, made once
+  struct Pointers {
+    std::vector<const void*> inputs;
+    std::vector<void*> outputs;
+  };
+  std::vector<Pointers> pointers;
+};
+
+struct Execution::Run {
+  plan::Knowledge knowledge;
+  std::vector<Tensor> table;  // by value index: what lies outside the arena
+  std::map<int32_t, Tensor> results;  // by value index: where graph outputs go
+  device::Stream* stream = nullptr;
+};
+
+}  // namespace burnish::runtime

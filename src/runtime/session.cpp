@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "runtime/session_state.h"
+
+namespace burnish {
+namespace {
+
+std::string names_of(const std::vector<IoInfo>& infos) {
+  std::string names;
+  for (const IoInfo& info : infos) names += (names.empty() ? "'" : ", '") + info.name + "'";
+  return names;
+}
+
+/// The inputs in the graph's order. Throws Error naming the input that is missing, unknown or ill-typed.
+std::vector<Tensor> in_order(const ir::Graph& graph, const TensorMap& inputs) {
+  std::vector<Tensor> ordered;
+  for (ir::ValueId id : graph.inputs()) {
+    const ir::Value& value = graph.value(id);
+    const auto found = inputs.find(value.name);
+    require(found != inputs.end() && !found->second.empty(), "input '{}' is missing; the engine takes {}", value.name, names_of(runtime::input_infos(graph)));
+    const Tensor& tensor = found->second;
+    require(tensor.dtype() == value.type.dtype, "input '{}': expected elements of {}, got {}", value.name, dtype_name(value.type.dtype), dtype_name(tensor.dtype()));
+    require(tensor.rank() == value.type.rank(), "input '{}': expected shape [{}], got {}", value.name, ir::dims_text(value.type.shape), shape_text(tensor.shape()));
+    for (size_t d = 0; d < value.type.shape.size(); ++d) {
+      const ir::Dim& dim = value.type.shape[d];
+      require(!dim.is_constant() || dim.is(tensor.shape()[d]), "input '{}': expected shape [{}], got {}", value.name, ir::dims_text(value.type.shape), shape_text(tensor.shape()));
+      const auto symbol = dim.symbol_name();
+      const auto range = symbol ? graph.symbols.find(*symbol) : graph.symbols.end();
+      if (range == graph.symbols.end()) continue;
+      require(tensor.shape()[d] >= range->second.min && (range->second.max < 0 || tensor.shape()[d] <= range->second.max),
+              "input '{}': dimension '{}' is {}, outside the range {} to {} that the engine was built for", value.name, *symbol, tensor.shape()[d], range->second.min, range->second.max);
+    }
+    ordered.push_back(tensor);
+  }
+  if (inputs.size() != graph.inputs().size())
+    for (const auto& [name, tensor] : inputs)
+      require(std::any_of(graph.inputs().begin(), graph.inputs().end(), [&](ir::ValueId id) { return graph.value(id).name == name; }),
+              "there is no input '{}'; the engine takes {}", name, names_of(runtime::input_infos(graph)));
+  return ordered;
+}
+
+Tensor to_host(const Tensor& tensor, device::Device& device, device::Stream& stream) {
+  if (tensor.device().is_host()) return tensor;
+  Tensor copy(tensor.dtype(), tensor.shape());
+  device.copy(copy.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()), stream);
+  return copy;
+}
+
+/// Runs on the device's thread; results come back to the host when the inputs came from there.
+std::vector<Tensor> run_session(session_internal::SessionState& state, const std::vector<Tensor>& inputs, std::vector<Tensor> outputs) {
+  const bool from_host = std::all_of(inputs.begin(), inputs.end(), [](const Tensor& tensor) { return tensor.device().is_host(); });
+  std::vector<Tensor> results;
+  std::exception_ptr failure;
+  state.device->execute([&] {
+    try {
+      results = state.execution.run(inputs, std::move(outputs), *state.stream);
+      if (from_host)
+        for (Tensor& result : results) result = to_host(result, *state.device, *state.stream);
+      if (!state.device->on_host() && from_host) state.stream->synchronize();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+  return results;
+}
+
+}  // namespace
+
+Session::Session(Engine engine) : state_(std::make_unique<session_internal::SessionState>(std::move(engine))) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+TensorMap Session::run(const TensorMap& inputs) {
+  const ir::Graph& graph = *state_->engine.state().program->graph;
+  const std::vector<Tensor> results = run_session(*state_, in_order(graph, inputs), {});
+  TensorMap outputs;
+  for (size_t i = 0; i < results.size(); ++i) outputs[graph.outputs[i].name] = results[i];
+  return outputs;
+}
+
+Tensor Session::run(const Tensor& input) {
+  const ir::Graph& graph = *state_->engine.state().program->graph;
+  require(graph.inputs().size() == 1 && graph.outputs.size() == 1,
+          "run(tensor) is for engines of one input and one output; this one takes {} and gives {}: use run(map)",
+          names_of(runtime::input_infos(graph)), names_of(runtime::output_infos(graph)));
+  return run_session(*state_, in_order(graph, {{graph.value(graph.inputs()[0]).name, input}}), {})[0];
+}
+
+void Session::run_into(const TensorMap& inputs, TensorMap& outputs) {
+  const ir::Graph& graph = *state_->engine.state().program->graph;
+  std::vector<Tensor> wanted(graph.outputs.size());
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const auto found = outputs.find(graph.outputs[i].name);
+    if (found != outputs.end() && found->second.device() == state_->device->id()) wanted[i] = found->second;
+  }
+  const std::vector<Tensor> results = run_session(*state_, in_order(graph, inputs), std::move(wanted));
+  for (size_t i = 0; i < results.size(); ++i) outputs[graph.outputs[i].name] = results[i];
+}
+
+void Session::set_stream(void* stream) {
+  state_->device->execute([&] { state_->stream = stream ? state_->device->wrap_stream(stream) : state_->device->create_stream(); });
+}
+
+MemoryUse Session::memory() const {
+  MemoryUse use = state_->execution.memory();
+  use.weights = state_->engine.state().weights_bytes;
+  return use;
+}
+
+}  // namespace burnish

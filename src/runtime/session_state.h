@@ -1,0 +1,24 @@
+// What a Session holds.
+#pragma once
+
+#include <burnish/runtime.h>
+
+#include "runtime/engine_state.h"
+#include "runtime/execution.h"
+
+namespace burnish::session_internal {
+
+class SessionState {
+ public:
+  explicit SessionState(Engine engine)
+      : engine(std::move(engine)), device(this->engine.state().program->device), execution(this->engine.state().program) {
+    device->execute([&] { stream = device->create_stream(); });
+  }
+
+  Engine engine;
+  std::shared_ptr<device::Device> device;
+  std::unique_ptr<device::Stream> stream;
+  runtime::Execution execution;
+};
+
+}  // namespace burnish::session_internal

@@ -1,0 +1,37 @@
+// Trying one candidate: its result against the reference, then its time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "device/device.h"
+
+namespace burnish::tune {
+
+/// True where random inputs mean something for the problem: floating types, and no operand that indexes or must be
+/// known on the host.
+bool can_be_tried(const device::Problem& problem);
+
+/// Seeded inputs for a problem of numbers only, in plain layout: the same for the same problem.
+std::vector<Tensor> trial_inputs(const device::Problem& problem);
+
+/// What the reference makes of trial_inputs().
+std::vector<Tensor> expected_outputs(const device::Problem& problem);
+
+struct TrialResult {
+  double microseconds = 0;
+  std::string wrong;  ///< how the result differs from the reference; empty where it agrees
+};
+
+/// Packs, loads, binds and runs a candidate on the problem's trial inputs, then measures it. Throws Error where it
+/// cannot be run. `problem` must be static.
+TrialResult try_candidate(const device::Problem& problem, const device::Tactic& tactic, const device::Candidate& candidate,
+                          const std::vector<Tensor>& expected, device::Device& device, double budget_us);
+
+/// The relative L2 distance of two tensors of one floating type; infinity where one has a NaN and the other not.
+double relative_error(const Tensor& result, const Tensor& expected);
+/// The distance that a kernel may have from the reference for elements of this type (accumulation in FP32): rounding of the
+/// result, with room for another order of summation and Winograd's transforms.
+double allowed_error(DType dtype);
+
+}  // namespace burnish::tune

@@ -1,0 +1,62 @@
+// A problem in, measured candidates out.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "device/device.h"
+#include "tune/cache.h"
+
+namespace burnish::tune {
+
+struct TunerOptions {
+  bool measure = true;          ///< false: the model's first choice, untimed
+  double budget_us = 30'000;    ///< of measuring one candidate
+  int most_candidates = 8;      ///< per tactic
+};
+
+/// One way to run a problem, with its time.
+struct Timed {
+  const device::Tactic* tactic = nullptr;
+  device::Candidate candidate;
+  double microseconds = 0;
+  bool measured = false;
+  /// The other ways that were looked at: "NAME CANDIDATE 12.3 us" or "NAME: reason why not".
+  std::vector<std::string> alternatives;
+};
+
+/// Ranks the device's tactics for a problem, times the best few, and accepts a candidate only when its result
+/// agrees with the reference. Answers are remembered by the problem's text, and in the cache.
+class Tuner {
+ public:
+  Tuner(std::shared_ptr<device::Device> device, std::shared_ptr<TuningCache> cache, TunerOptions options);
+  ~Tuner();
+
+  /// The fastest way to run `problem` (with the layouts it has), or null where only the fallback could and
+  /// `allow_fallback` is false.
+  const Timed* best(const device::Problem& problem, bool allow_fallback = true);
+  /// A guess in microseconds, from operations and bytes.
+  double estimate(const device::Problem& problem) const;
+
+  device::Device& device() { return *device_; }
+  /// How many candidates were timed, and how many were refused because their result was wrong.
+  int timed() const { return timed_; }
+  const std::vector<std::string>& rejected() const { return rejected_; }
+
+ private:
+  struct Trial;
+  std::unique_ptr<Timed> search(const device::Problem& problem);
+  void measure(const device::Problem& problem, std::vector<Timed>& ways, Timed& winner);
+
+  std::shared_ptr<device::Device> device_;
+  std::shared_ptr<TuningCache> cache_;
+  TunerOptions options_;
+  std::map<std::string, std::unique_ptr<Timed>> known_;
+  std::map<std::string, std::vector<Tensor>> references_;  // expected outputs by the plain problem's text
+  int timed_ = 0;
+  std::vector<std::string> rejected_;
+};
+
+}  // namespace burnish::tune
