@@ -10,21 +10,50 @@ class Lower;
 
 // X(op, domain, since, function), by the file that has the function. Of an op's rows, and the names that ops
 // declare, the one with the newest `since` that is not above the model's opset is taken.
-#define BURNISH_LOWERINGS(X)           \
-  /* lower_constant.cpp */             \
+// clang-format off
+#define BURNISH_LOWERINGS(X) \
+  /* lower_constant.cpp */ \
   X("Identity", "", 1, lower_identity) \
   X("Constant", "", 1, lower_constant) \
-  /* lower_data.cpp */                 \
+  /* lower_data.cpp */ \
   X("Reshape", "", 1, lower_reshape_1) \
-  X("Squeeze", "", 1, lower_squeeze)   \
+  X("Squeeze", "", 1, lower_squeeze) \
   X("Unsqueeze", "", 1, lower_unsqueeze) \
   X("ConstantOfShape", "", 9, lower_constant_of_shape) \
-  X("EyeLike", "", 9, lower_eye_like)  \
-  X("Concat", "", 1, lower_concat_1)   \
-  X("Split", "", 1, lower_split)       \
-  X("Slice", "", 1, lower_slice_1)     \
-  X("Pad", "", 1, lower_pad_1)         \
-  X("Tile", "", 1, lower_tile_1)
+  X("EyeLike", "", 9, lower_eye_like) \
+  X("Concat", "", 1, lower_concat_1) \
+  X("Split", "", 1, lower_split) \
+  X("Slice", "", 1, lower_slice_1) \
+  X("Pad", "", 1, lower_pad_1) \
+  X("Tile", "", 1, lower_tile_1) \
+  /* lower_linear.cpp */ \
+  X("Conv", "", 1, lower_conv) \
+  X("MaxPool", "", 1, lower_max_pool) \
+  X("AveragePool", "", 1, lower_average_pool) \
+  X("LpPool", "", 2, lower_lp_pool) \
+  X("GlobalAveragePool", "", 1, lower_global_average_pool) \
+  X("GlobalMaxPool", "", 1, lower_global_max_pool) \
+  X("GlobalLpPool", "", 1, lower_global_lp_pool) \
+  X("Gemm", "", 1, lower_gemm) \
+  /* lower_norm.cpp */ \
+  X("Softmax", "", 1, lower_old_softmax) \
+  X("LogSoftmax", "", 1, lower_old_log_softmax) \
+  X("Hardmax", "", 1, lower_old_hardmax) \
+  X("BatchNormalization", "", 1, lower_batch_norm) \
+  X("GroupNormalization", "", 18, lower_old_group_norm) \
+  X("LpNormalization", "", 1, lower_lp_normalization) \
+  X("MeanVarianceNormalization", "", 9, lower_mean_variance_normalization) \
+  X("ReduceSum", "", 1, lower_reduce) \
+  X("ReduceMean", "", 1, lower_reduce) \
+  X("ReduceMax", "", 1, lower_reduce) \
+  X("ReduceMin", "", 1, lower_reduce) \
+  X("ReduceProd", "", 1, lower_reduce) \
+  X("ReduceL1", "", 1, lower_reduce) \
+  X("ReduceL2", "", 1, lower_reduce) \
+  X("ReduceSumSquare", "", 1, lower_reduce) \
+  X("ReduceLogSum", "", 1, lower_reduce) \
+  X("ReduceLogSumExp", "", 1, lower_reduce)
+// clang-format on
 
 #define BURNISH_DECLARE(OP, DOMAIN, SINCE, FUNCTION) void FUNCTION(Lower& node);
 BURNISH_LOWERINGS(BURNISH_DECLARE)

@@ -276,7 +276,7 @@ const OpDef instance_norm =
         .infer(infer_per_channel)
         .reference(widen<instance_norm_reference>)
         .fusion(Fusion::reduction)
-        .onnx("InstanceNormalization", 6)
+        .onnx("InstanceNormalization")
         .tolerance(1e-5, 1e-5)
         .summary("each channel of each image to mean 0 and variance 1, then scale and bias per channel");
 const OpDef group_norm = op<GroupNormAttributes>("group_norm")

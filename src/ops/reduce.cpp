@@ -55,19 +55,27 @@ std::optional<Dim> reduce_contents(const std::string& op, const std::vector<Dim>
   return result;
 }
 
+/// Which axes go is not known yet, but how many is: that gives the rank.
+void infer_unknown_axes(InferContext& context) {
+  const std::vector<Dim>& count = context.shape(1);
+  const int64_t rank = context.type(0).rank();
+  require(count.size() == 1 && count[0].is_constant() && count[0].constant() <= rank,
+          "the axes are {}; a vector of known length, at most {}, is expected", context.type(1).str(), rank);
+  const auto& attributes = context.attributes<ReduceAttributes>();
+  const int64_t gone = count[0].is(0) && !attributes.noop_with_empty_axes ? rank : count[0].constant();
+  std::vector<Dim> shape;
+  for (int64_t d = 0; d < rank - (attributes.keepdims ? 0 : gone); ++d)
+    shape.push_back(context.fresh(0, static_cast<int>(d)));
+  context.set(0, context.dtype(0), std::move(shape));
+}
+
 void infer_reduce(InferContext& context) {
   const auto& attributes = context.attributes<ReduceAttributes>();
   const std::vector<Dim>& x = context.shape(0);
   std::vector<int64_t> axes = attributes.axes;
   if (context.has(1)) {
     const auto given = context.numbers(1);
-    if (!given) {
-      // Which axes go is not known: with keepdims the rank is, otherwise nothing can be said.
-      require(attributes.keepdims, "the axes must be known when the model is built, since keepdims is 0");
-      std::vector<Dim> shape;
-      for (size_t d = 0; d < x.size(); ++d) shape.push_back(context.fresh(0, static_cast<int>(d)));
-      return context.set(0, context.dtype(0), std::move(shape));
-    }
+    if (!given) return infer_unknown_axes(context);
     axes = *given;
   }
   const std::vector<bool> reduced = reduced_axes(attributes, axes, static_cast<int64_t>(x.size()));

@@ -84,4 +84,22 @@ Window resolve_window(const WindowAttributes& attributes, std::span<const int64_
   return window;
 }
 
+void make_pads_explicit(WindowAttributes& attributes, std::span<const ir::Dim> kernel,
+                        std::span<const ir::Dim> input) {
+  if (attributes.auto_pad == "NOTSET" || kernel.size() != input.size()) return;
+  check_window(attributes, kernel.size());
+  Shape extents, sizes;
+  for (size_t d = 0; d < kernel.size(); ++d) {
+    // With stride 1 every size gets the same padding, so any will do.
+    const bool any_size = !same(attributes) || entry(attributes.strides, d, 1) == 1;
+    if (!kernel[d].is_constant() || !(input[d].is_constant() || any_size)) return;
+    extents.push_back(kernel[d].constant());
+    sizes.push_back(input[d].is_constant() ? input[d].constant() : 1);
+  }
+  const Window window = resolve_window(attributes, extents, sizes);
+  attributes.auto_pad = "NOTSET";
+  attributes.pads = window.pads_begin;
+  attributes.pads.insert(attributes.pads.end(), window.pads_end.begin(), window.pads_end.end());
+}
+
 }  // namespace burnish::ops

@@ -47,6 +47,10 @@ void check_window(const WindowAttributes& attributes, size_t spatial_rank);
 std::vector<ir::Dim> window_outputs(const WindowAttributes& attributes, std::span<const ir::Dim> kernel,
                                     std::span<const ir::Dim> input, bool ceil_mode = false);
 
+/// Turns auto_pad into pads, and VALID into none, where they are known without knowing symbols.
+void make_pads_explicit(WindowAttributes& attributes, std::span<const ir::Dim> kernel,
+                        std::span<const ir::Dim> input);
+
 /// `kernel` and `input` are the spatial sizes.
 Window resolve_window(const WindowAttributes& attributes, std::span<const int64_t> kernel,
                       std::span<const int64_t> input);
