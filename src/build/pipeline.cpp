@@ -10,6 +10,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
   static const Pass pipeline[] = {
       propagate_shapes(),
       fold_constants(),
+      normalize_attributes(),
       canonicalize(),
       common_subexpressions(),
       apply_rules("views"),
@@ -18,7 +19,9 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       apply_rules("norms"),
       apply_rules("pooling"),
       apply_rules("weights"),
+      merge_siblings(),
       common_subexpressions(),
+      separate_weights(),
   };
   if (options.passes) run_passes(graph, pipeline, log);
 }

@@ -19,6 +19,8 @@ struct Pass {
 /// Runs each pass in turn on the graph and on the bodies of its nodes. An Error gains the pass's name.
 void run_passes(ir::Graph& graph, std::span<const Pass> passes, rewrite::RewriteLog& log);
 
+/// One spelling for attributes that mean the same: axes listed and counted from the front, pads as numbers.
+Pass normalize_attributes();
 /// Constants on the right of commutative ops, their other inputs in a fixed order; then canonical.rules.
 Pass canonicalize();
 /// Infers every type again. Small integer tensors whose contents are known become constants or `dims` nodes,
@@ -29,6 +31,10 @@ Pass propagate_shapes();
 Pass fold_constants();
 /// One node for all that compute the same; one constant for all small ones that hold the same.
 Pass common_subexpressions();
+/// Products of one input with several weights become one, with a split behind it: Q, K and V.
+Pass merge_siblings();
+/// Nodes that depend on constants alone go to the front: they are the weights' own graph.
+Pass separate_weights();
 /// The rules of src/rules/FILE.rules until none fits.
 Pass apply_rules(std::string_view file);
 

@@ -37,7 +37,8 @@ void fix_reshape_target(ir::Graph& graph, ir::NodeId id, rewrite::RewriteLog& lo
   patch.root = id;
   patch.matched = {id};
   patch.constants.push_back(Tensor::of<int64_t>({static_cast<int64_t>(numbers->size())}, *numbers));
-  patch.nodes.push_back({node.op, ir::Attributes(ops::ReshapeAttributes{}), {node.inputs[0], ir::Patch::NewConstant{0}}, 1});
+  patch.nodes.push_back(
+      {node.op, ir::Attributes(ops::ReshapeAttributes{}), {node.inputs[0], ir::Patch::NewConstant{0}}, 1});
   patch.replacements = {{node.outputs[0], ir::Patch::Made{0, 0}}};
   (void)rewrite::apply(graph, patch, log);
 }

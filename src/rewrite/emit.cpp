@@ -106,7 +106,8 @@ class Emitter {
   ir::Patch::Source filled(DType dtype, Shape shape, const std::vector<double>& numbers) {
     Tensor tensor(dtype, std::move(shape));
     dispatch(NumberAndBoolTypes{}, dtype, [&]<class T>(Type<T>) {
-      std::transform(numbers.begin(), numbers.end(), tensor.data<T>(), [](double number) { return static_cast<T>(number); });
+      std::transform(numbers.begin(), numbers.end(), tensor.data<T>(),
+                     [](double number) { return static_cast<T>(number); });
     });
     return add_constant(std::move(tensor));
   }

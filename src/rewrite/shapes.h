@@ -16,8 +16,8 @@ ir::Patch::Source add_dims(const ir::Graph& graph, ir::Patch& patch, const std::
 /// nullopt where a symbol has no source.
 std::optional<ir::Patch> contents_patch(const ir::Graph& graph, ir::ValueId value);
 
-/// What a reshape from `from` to `to` asks for: numbers where 0 (copy) and one -1 (what is left) suffice, else the
-/// dimensions themselves.
+/// What a reshape from `from` to `to` asks for: numbers where 0 (copy) and one -1 (what is left) suffice,
+/// else the dimensions themselves.
 ir::AttributeValue reshape_target(const std::vector<ir::Dim>& from, const std::vector<ir::Dim>& to);
 
 /// Whether `node` is what contents_patch() makes.

@@ -71,12 +71,13 @@ AttributeValue target_after_mean(const Match& match, const Arguments& arguments)
 /// axes_from(axis, %x): axis and all behind it.
 AttributeValue axes_from(const Match& match, const Arguments& arguments) {
   std::vector<int64_t> axes;
-  for (int64_t axis = arguments.integer(0); axis < match.type(arguments.value(1)).rank(); ++axis) axes.push_back(axis);
+  for (int64_t axis = arguments.integer(0); axis < match.type(arguments.value(1)).rank(); ++axis)
+    axes.push_back(axis);
   return axes;
 }
 
-/// along(axis, %x): the target of a reshape that lays a vector along one axis (from the front or the end) of %x's
-/// dimensions, [1, ..., -1, ..., 1].
+/// along(axis, %x): the target of a reshape that lays a vector along one axis (from the front or the end) of
+/// %x's dimensions, [1, ..., -1, ..., 1].
 AttributeValue along(const Match& match, const Arguments& arguments) {
   const int64_t rank = match.type(arguments.value(1)).rank();
   std::vector<int64_t> shape(static_cast<size_t>(rank), 1);
@@ -123,12 +124,11 @@ AttributeValue padded(const Match& match, const Arguments& arguments) {
 }
 
 constexpr rewrite::NamedFunction table[] = {
-    {"value", 1, value},       {"product", -1, product}, {"quotient", 2, quotient}, {"least", 2, least},
-    {"greatest", 2, greatest}, {"compose", 2, compose},  {"shape_of", 1, shape_of},       {"target", 2, target},
-    {"along", 2, along},       {"extent", 2, extent},        {"filled", 3, filled},     {"first", 1, first},
-    {"padded", 4, padded},
-    {"extent_of", 2, extent_of},
-    {"target_after_mean", 3, target_after_mean},
+    {"value", 1, value},         {"product", -1, product},    {"quotient", 2, quotient},
+    {"least", 2, least},         {"greatest", 2, greatest},   {"compose", 2, compose},
+    {"shape_of", 1, shape_of},   {"target", 2, target},       {"along", 2, along},
+    {"extent", 2, extent},       {"filled", 3, filled},       {"first", 1, first},
+    {"padded", 4, padded},       {"extent_of", 2, extent_of}, {"target_after_mean", 3, target_after_mean},
     {"axes_from", 2, axes_from},
 };
 

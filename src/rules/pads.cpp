@@ -4,8 +4,8 @@
 
 namespace burnish::rules {
 
-std::optional<std::vector<int64_t>> known_pads(const rewrite::Match& match, ir::ValueId pads, ir::ValueId axes,
-                                               ir::ValueId x) {
+std::optional<std::vector<int64_t>> known_pads(const rewrite::Match& match, ir::ValueId pads,
+                                               ir::ValueId axes, ir::ValueId x) {
   const auto numbers = [&](ir::ValueId value) -> std::optional<std::vector<int64_t>> {
     const auto contents = ops::known_contents(match.graph(), value);
     return contents ? ir::constants(*contents) : std::nullopt;

@@ -70,7 +70,8 @@ Support number_in(const Match& match, const Arguments& arguments) {
 /// ascending($p): the permutation that changes nothing.
 Support ascending(const Match&, const Arguments& arguments) {
   const auto& p = arguments.integers(0);
-  return std::is_sorted(p.begin(), p.end()) && !p.empty() ? Support::yes() : Support::no("it moves dimensions");
+  return std::is_sorted(p.begin(), p.end()) && !p.empty() ? Support::yes()
+                                                          : Support::no("it moves dimensions");
 }
 
 /// moves_only_ones($p, %x): dimensions other than 1 keep their order.
@@ -103,7 +104,8 @@ Support last_axis(const Match& match, const Arguments& arguments) {
   const auto& shape = match.type(arguments.value(1)).shape;
   const std::vector<int64_t> last = {static_cast<int64_t>(shape.size()) - 1};
   if (arguments.integers(0) != last) return Support::no("not over the last axis alone");
-  return shape.back().is_constant() ? Support::yes() : Support::no("the last dimension is {}", shape.back().str());
+  return shape.back().is_constant() ? Support::yes()
+                                    : Support::no("the last dimension is {}", shape.back().str());
 }
 
 /// spatial_axes($axes, %x): all from 2 on, of at least one.
@@ -120,10 +122,14 @@ Support per_axis(const Match& match, const Arguments& arguments) {
   if (const Support support = constant(match, arguments); !support) return support;
   const auto &c = match.type(arguments.value(0)).shape, &y = match.type(arguments.value(2)).shape;
   if (c.size() > y.size()) return Support::no("its rank is {}", c.size());
-  const size_t rank = y.size(), axis = static_cast<size_t>((arguments.integer(1) + static_cast<int64_t>(rank)) % static_cast<int64_t>(rank));
+  const size_t rank = y.size(),
+               axis = static_cast<size_t>((arguments.integer(1) + static_cast<int64_t>(rank)) %
+                                          static_cast<int64_t>(rank));
   for (size_t i = 0; i < c.size(); ++i) {
     const size_t at = i + rank - c.size();
-    if (!c[i].is(1) && (at != axis || c[i] != y[at])) return Support::no("[{}] varies along more than axis {} of [{}]", ir::dims_text(c), axis, ir::dims_text(y));
+    if (!c[i].is(1) && (at != axis || c[i] != y[at]))
+      return Support::no("[{}] varies along more than axis {} of [{}]", ir::dims_text(c), axis,
+                         ir::dims_text(y));
   }
   return Support::yes();
 }
@@ -151,7 +157,8 @@ Support no_padding(const Match&, const Arguments& arguments) {
   const auto automatic = ir::get_attribute(arguments.attributes(0), "auto_pad");
   const auto* list = pads ? std::get_if<std::vector<int64_t>>(&*pads) : nullptr;
   if (automatic && ir::same_attribute(*automatic, std::string("VALID"))) return Support::yes();
-  if (automatic && !ir::same_attribute(*automatic, std::string("NOTSET"))) return Support::no("pads follow from auto_pad");
+  if (automatic && !ir::same_attribute(*automatic, std::string("NOTSET")))
+    return Support::no("pads follow from auto_pad");
   const bool none = !list || std::all_of(list->begin(), list->end(), [](int64_t pad) { return pad == 0; });
   return none ? Support::yes() : Support::no("it pads by {}", ir::attribute_text(*pads));
 }
@@ -175,7 +182,9 @@ Support whole_window(const Match& match, const Arguments& arguments) {
   const auto& shape = match.type(arguments.value(1)).shape;
   if (shape.size() < 3) return Support::no("the rank is {}", shape.size());
   const auto spatial = ir::constants({shape.begin() + 2, shape.end()});
-  if (!spatial || !ir::same_attribute(*kernel, *spatial)) return Support::no("the window {} is not the whole of [{}]", ir::attribute_text(*kernel), ir::dims_text(shape));
+  if (!spatial || !ir::same_attribute(*kernel, *spatial))
+    return Support::no("the window {} is not the whole of [{}]", ir::attribute_text(*kernel),
+                       ir::dims_text(shape));
   return no_padding(match, arguments);
 }
 
@@ -184,7 +193,8 @@ Support swaps_last_two(const Match&, const Arguments& arguments) {
   std::vector<int64_t> p = arguments.integers(0);
   if (p.size() < 2) return Support::no("the rank is below 2");
   std::swap(p[p.size() - 1], p[p.size() - 2]);
-  return std::is_sorted(p.begin(), p.end()) ? Support::yes() : Support::no("it moves other dimensions than the last two");
+  return std::is_sorted(p.begin(), p.end()) ? Support::yes()
+                                            : Support::no("it moves other dimensions than the last two");
 }
 
 /// single($list)
@@ -196,12 +206,32 @@ Support single(const Match&, const Arguments& arguments) {
 /// groups_channels(%i, %x): %i is [N, groups, rest] of %x [N, C, ...], with whole channels in each group.
 Support groups_channels(const Match& match, const Arguments& arguments) {
   const auto &i = match.type(arguments.value(0)).shape, &x = match.type(arguments.value(1)).shape;
-  if (i.size() < 3 || x.size() < 3 || i[0] != x[0]) return Support::no("[{}] does not group the channels of [{}]", ir::dims_text(i), ir::dims_text(x));
-  if (!i[1].is_constant() || !x[1].is_constant() || x[1].constant() % i[1].constant() != 0) return Support::no("{} channels in {} groups", x[1].str(), i[1].str());
+  if (i.size() < 3 || x.size() < 3 || i[0] != x[0])
+    return Support::no("[{}] does not group the channels of [{}]", ir::dims_text(i), ir::dims_text(x));
+  if (!i[1].is_constant() || !x[1].is_constant() || x[1].constant() % i[1].constant() != 0)
+    return Support::no("{} channels in {} groups", x[1].str(), i[1].str());
   return Support::yes();
 }
 
+/// same_last(%a, %b): the last dimensions are equal.
+Support same_last(const Match& match, const Arguments& arguments) {
+  const auto &a = match.type(arguments.value(0)).shape, &b = match.type(arguments.value(1)).shape;
+  return !a.empty() && !b.empty() && a.back() == b.back()
+             ? Support::yes()
+             : Support::no("the last dimensions of [{}] and [{}] differ", ir::dims_text(a), ir::dims_text(b));
+}
+
+/// last($axis, %x)
+Support last(const Match& match, const Arguments& arguments) {
+  const int64_t axis = arguments.integer(0);
+  return axis == -1 || axis == match.type(arguments.value(1)).rank() - 1
+             ? Support::yes()
+             : Support::no("axis {} is not the last one", axis);
+}
+
 constexpr rewrite::NamedPredicate table[] = {
+    {"same_last", 2, same_last},
+    {"last", 2, last},
     {"swaps_last_two", 1, swaps_last_two},
     {"single", 1, single},
     {"groups_channels", 2, groups_channels},
