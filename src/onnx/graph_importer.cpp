@@ -5,7 +5,6 @@
 #include <queue>
 
 #include "base/error.h"
-#include "onnx/import.h"
 #include "onnx/lower.h"
 #include "onnx/registry.h"
 #include "ops/evaluate.h"
@@ -125,9 +124,6 @@ ir::ValueId GraphImporter::resolve(std::string_view name) {
 void GraphImporter::add_initializers(const GraphProto& graph) {
   for (const TensorProto& tensor : graph.initializers) {
     require(!tensor.name.empty(), "an initializer has no name");
-    if (tensor.data_type == 8)
-      throw Refused("string",
-                    fmt::format("initializer '{}' holds strings, which are not supported", tensor.name));
     define(tensor.name, graph_.add_constant(std::string(tensor.name), model_.tensors.read(tensor)));
   }
   for (const auto& [name, tensor] : graph.sparse_initializers)

@@ -90,14 +90,12 @@ void refuse_other_kinds(const ValueInfoProto& info, std::string_view what) {
 
 ir::TensorType input_type(const ValueInfoProto& info, ModelContext& model, ir::Graph& graph) {
   require(info.kind == ValueKind::tensor, "input '{}' has no type", info.name);
-  const auto dtype = element_dtype(info.element_type);
-  require(dtype.has_value(), "input '{}': elements of type {} are not supported", info.name,
-          element_name(info.element_type));
+  const DType dtype = needed_dtype(info.element_type, fmt::format("input '{}'", info.name));
   require(info.has_shape, "input '{}' does not say how many dimensions it has; give its shape in the model",
           info.name);
   require(info.dims.size() <= 64, "input '{}' has {} dimensions; 64 are the most", info.name,
           info.dims.size());
-  ir::TensorType type{.dtype = *dtype, .shape = {}};
+  ir::TensorType type{.dtype = dtype, .shape = {}};
   for (size_t axis = 0; axis < info.dims.size(); ++axis) {
     const DimensionProto& dim = info.dims[axis];
     if (dim.value && *dim.value != -1) {

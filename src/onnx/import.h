@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "base/error.h"
 #include "ir/graph.h"
+#include "onnx/proto.h"
 
 namespace burnish::onnx {
 
@@ -15,17 +15,6 @@ namespace burnish::onnx {
 struct ImportedModel {
   std::shared_ptr<ir::Graph> graph;
   std::map<std::string, std::string> metadata;
-};
-
-/// Thrown for what Burnish leaves out on purpose: sequences, optionals, strings, maps, random, training,
-/// images.
-class Refused : public Error {
- public:
-  Refused(std::string kind, std::string message) : Error(std::move(message)), kind_(std::move(kind)) {}
-  const std::string& kind() const { return kind_; }
-
- private:
-  std::string kind_;
 };
 
 /// Throws Error that names the file and the node; all ops that are not supported are listed at once.

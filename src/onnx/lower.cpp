@@ -176,11 +176,8 @@ Tensor Lower::tensor(std::string_view name) const {
 DType Lower::dtype(std::string_view name, DType otherwise) const {
   if (!has(name)) return otherwise;
   const int64_t element = integer(name);
-  const auto found =
-      element >= 0 && element < 1000 ? element_dtype(static_cast<int32_t>(element)) : std::nullopt;
-  require(found.has_value(), "attribute '{}': elements of type {} are not supported", name,
-          element_name(static_cast<int32_t>(element)));
-  return *found;
+  return needed_dtype(element >= 0 && element < 1000 ? static_cast<int32_t>(element) : -1,
+                      fmt::format("attribute '{}'", name));
 }
 
 ir::Attributes Lower::attributes_for(const ops::OpDef& op) const {

@@ -1,6 +1,7 @@
 // What a lowering sees of one ONNX node, and what it builds the IR with.
 #pragma once
 
+#include <concepts>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -27,7 +28,7 @@ struct Setting {
   Value value;
 
   Setting(std::string_view n, Value v) : name(n), value(std::move(v)) {}
-  Setting(std::string_view n, int v) : name(n), value(int64_t{v}) {}
+  Setting(std::string_view n, std::same_as<int> auto v) : name(n), value(int64_t{v}) {}
   Setting(std::string_view n, const char* v) : name(n), value(std::string(v)) {}
 };
 using Settings = std::initializer_list<Setting>;

@@ -8,14 +8,19 @@ namespace burnish::onnx {
 
 class Lower;
 
-// X(op, domain, since, function), by the file that has the function. Of an op's rows, and the names that ops
-// declare, the one with the newest `since` that is not above the model's opset is taken.
+// X(op, domain, since, function); one table per file that has the functions. Of an op's rows, and the names that
+// ops declare, the one with the newest `since` that is not above the model's opset is taken.
 // clang-format off
-#define BURNISH_LOWERINGS(X) \
-  /* lower_constant.cpp */ \
+// lower_constant.cpp
+#define BURNISH_CONSTANT_LOWERINGS(X) \
   X("Identity", "", 1, lower_identity) \
   X("Constant", "", 1, lower_constant) \
-  /* lower_data.cpp */ \
+  X("Dropout", "", 1, lower_dropout) \
+  X("CastLike", "", 15, lower_cast_like) \
+  X("Cast", "", 1, lower_old_cast)
+
+// lower_data.cpp
+#define BURNISH_DATA_LOWERINGS(X) \
   X("Reshape", "", 1, lower_reshape_1) \
   X("Squeeze", "", 1, lower_squeeze) \
   X("Unsqueeze", "", 1, lower_unsqueeze) \
@@ -25,8 +30,10 @@ class Lower;
   X("Split", "", 1, lower_split) \
   X("Slice", "", 1, lower_slice_1) \
   X("Pad", "", 1, lower_pad_1) \
-  X("Tile", "", 1, lower_tile_1) \
-  /* lower_linear.cpp */ \
+  X("Tile", "", 1, lower_tile_1)
+
+// lower_linear.cpp
+#define BURNISH_LINEAR_LOWERINGS(X) \
   X("Conv", "", 1, lower_conv) \
   X("MaxPool", "", 1, lower_max_pool) \
   X("AveragePool", "", 1, lower_average_pool) \
@@ -34,8 +41,10 @@ class Lower;
   X("GlobalAveragePool", "", 1, lower_global_average_pool) \
   X("GlobalMaxPool", "", 1, lower_global_max_pool) \
   X("GlobalLpPool", "", 1, lower_global_lp_pool) \
-  X("Gemm", "", 1, lower_gemm) \
-  /* lower_norm.cpp */ \
+  X("Gemm", "", 1, lower_gemm)
+
+// lower_norm.cpp
+#define BURNISH_NORM_LOWERINGS(X) \
   X("Softmax", "", 1, lower_old_softmax) \
   X("LogSoftmax", "", 1, lower_old_log_softmax) \
   X("Hardmax", "", 1, lower_old_hardmax) \
@@ -53,6 +62,49 @@ class Lower;
   X("ReduceSumSquare", "", 1, lower_reduce) \
   X("ReduceLogSum", "", 1, lower_reduce) \
   X("ReduceLogSumExp", "", 1, lower_reduce)
+
+// lower_arithmetic.cpp
+#define BURNISH_ARITHMETIC_LOWERINGS(X) \
+  X("Add", "", 1, lower_old_broadcast) \
+  X("Sub", "", 1, lower_old_broadcast) \
+  X("Mul", "", 1, lower_old_broadcast) \
+  X("Div", "", 1, lower_old_broadcast) \
+  X("And", "", 1, lower_old_broadcast) \
+  X("Or", "", 1, lower_old_broadcast) \
+  X("Xor", "", 1, lower_old_broadcast) \
+  X("Equal", "", 1, lower_old_broadcast) \
+  X("Less", "", 1, lower_old_broadcast) \
+  X("Greater", "", 1, lower_old_broadcast) \
+  X("Pow", "", 1, lower_pow) \
+  X("Mod", "", 10, lower_mod) \
+  X("BitShift", "", 11, lower_bit_shift) \
+  X("Sum", "", 1, lower_sum) \
+  X("Mean", "", 1, lower_mean) \
+  X("Max", "", 1, lower_max) \
+  X("Min", "", 1, lower_min) \
+  X("Clip", "", 1, lower_old_clip) \
+  X("Clip", "", 11, lower_clip)
+
+// lower_activation.cpp
+#define BURNISH_ACTIVATION_LOWERINGS(X) \
+  X("Gelu", "", 20, lower_gelu) \
+  X("Gelu", "com.microsoft", 1, lower_gelu) \
+  X("Swish", "", 24, lower_swish) \
+  X("Selu", "", 1, lower_selu) \
+  X("Celu", "", 12, lower_celu) \
+  X("Mish", "", 18, lower_mish) \
+  X("Softsign", "", 1, lower_softsign) \
+  X("Shrink", "", 9, lower_shrink) \
+  X("ThresholdedRelu", "", 1, lower_thresholded_relu) \
+  X("PRelu", "", 1, lower_prelu)
+
+#define BURNISH_LOWERINGS(X) \
+  BURNISH_CONSTANT_LOWERINGS(X) \
+  BURNISH_DATA_LOWERINGS(X) \
+  BURNISH_LINEAR_LOWERINGS(X) \
+  BURNISH_NORM_LOWERINGS(X) \
+  BURNISH_ARITHMETIC_LOWERINGS(X) \
+  BURNISH_ACTIVATION_LOWERINGS(X)
 // clang-format on
 
 #define BURNISH_DECLARE(OP, DOMAIN, SINCE, FUNCTION) void FUNCTION(Lower& node);

@@ -456,6 +456,21 @@ std::optional<DType> element_dtype(int32_t data_type) {
   return elements[static_cast<size_t>(data_type)].dtype;
 }
 
+std::optional<DType> element_dtype_by_name(std::string_view name) {
+  for (const ElementInfo& element : elements)
+    if (element.name == name) return element.dtype;
+  return std::nullopt;
+}
+
+DType needed_dtype(int32_t data_type, std::string_view what) {
+  if (const auto dtype = element_dtype(data_type)) return *dtype;
+  const std::string name = element_name(data_type);
+  const bool known = data_type > 0 && data_type < static_cast<int32_t>(elements.size());
+  require(known, "{}: there is no element type {}", what, data_type);
+  throw Refused(name == "STRING" ? "string" : "element type " + name,
+                fmt::format("{}: elements of type {} are not supported", what, name));
+}
+
 std::string element_name(int32_t data_type) {
   if (data_type < 0 || data_type >= static_cast<int32_t>(elements.size()))
     return fmt::format("type {}", data_type);

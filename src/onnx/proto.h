@@ -11,9 +11,22 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
+
 namespace burnish::onnx {
 
 struct GraphProto;
+
+/// Thrown for what Burnish leaves out on purpose: sequences, optionals, strings, maps, random, training,
+/// images, and element types such as COMPLEX64.
+class Refused : public Error {
+ public:
+  Refused(std::string kind, std::string message) : Error(std::move(message)), kind_(std::move(kind)) {}
+  const std::string& kind() const { return kind_; }
+
+ private:
+  std::string kind_;
+};
 
 struct StringEntry {
   std::string_view key, value;
@@ -130,6 +143,10 @@ TensorProto parse_tensor(std::string_view bytes);
 /// The element type of a TensorProto.DataType; nullopt for strings, complex numbers and types that Burnish
 /// lacks.
 std::optional<DType> element_dtype(int32_t data_type);
+/// The same from the name ("FLOAT"), as Cast had it in opset 1.
+std::optional<DType> element_dtype_by_name(std::string_view name);
+/// The same; throws Refused for strings and types that Burnish lacks on purpose, naming `what`.
+DType needed_dtype(int32_t data_type, std::string_view what);
 /// "FLOAT", "STRING", ...: for messages.
 std::string element_name(int32_t data_type);
 

@@ -23,7 +23,7 @@ struct Import {
 Import find_import(std::string_view op_type, std::string_view domain, int64_t opset);
 
 /// The newest opset of ONNX's own domain that Burnish reads.
-inline constexpr int64_t newest_opset = 26;
+inline constexpr int64_t newest_opset = 28;
 
 /// Why an op is refused on purpose ("sequence", "optional", "string", "map", "random", "training", "image"),
 /// or empty.

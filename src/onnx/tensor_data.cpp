@@ -167,31 +167,31 @@ std::string_view TensorSource::external_bytes(const TensorProto& proto, std::sha
 }
 
 Tensor TensorSource::read(const TensorProto& proto) {
-  return with_context(
-      [&] { return fmt::format("tensor '{}'", proto.name); },
-      [&] {
-        const std::optional<DType> dtype = element_dtype(proto.data_type);
-        require(dtype.has_value(), "elements of type {} are not supported", element_name(proto.data_type));
-        const Shape shape(proto.dims.begin(), proto.dims.end());
-        require(shape.size() <= 64, "it has {} dimensions; 64 are the most", shape.size());
-        const int64_t count = element_count(shape);
-        require(count < int64_t{1} << 56, "shape {} has too many elements", shape_text(shape));
-        if (proto.is_external) {
-          std::shared_ptr<const void> owner;
-          std::string_view bytes = external_bytes(proto, owner);
-          bool has_length = false;
-          for (const StringEntry& entry : proto.external_data)
-            has_length = has_length || entry.key == "length";
-          if (!has_length) bytes = bytes.substr(0, static_cast<size_t>(packed_bytes(*dtype, count)));
-          return from_bytes(*dtype, shape, bytes, owner);
-        }
-        if (proto.raw_data) return from_bytes(*dtype, shape, *proto.raw_data, keep_alive_);
-        try {
-          return from_typed_fields(*dtype, shape, proto.message);
-        } catch (const protozero::exception& error) {
-          fail("its data is damaged ({})", error.what());
-        }
-      });
+  return with_context([&] { return fmt::format("tensor '{}'", proto.name); },
+                      [&] {
+                        const DType dtype = needed_dtype(proto.data_type, "its data");
+                        const Shape shape(proto.dims.begin(), proto.dims.end());
+                        require(shape.size() <= 64, "it has {} dimensions; 64 are the most", shape.size());
+                        const int64_t count = element_count(shape);
+                        require(count < int64_t{1} << 56, "shape {} has too many elements",
+                                shape_text(shape));
+                        if (proto.is_external) {
+                          std::shared_ptr<const void> owner;
+                          std::string_view bytes = external_bytes(proto, owner);
+                          bool has_length = false;
+                          for (const StringEntry& entry : proto.external_data)
+                            has_length = has_length || entry.key == "length";
+                          if (!has_length)
+                            bytes = bytes.substr(0, static_cast<size_t>(packed_bytes(dtype, count)));
+                          return from_bytes(dtype, shape, bytes, owner);
+                        }
+                        if (proto.raw_data) return from_bytes(dtype, shape, *proto.raw_data, keep_alive_);
+                        try {
+                          return from_typed_fields(dtype, shape, proto.message);
+                        } catch (const protozero::exception& error) {
+                          fail("its data is damaged ({})", error.what());
+                        }
+                      });
 }
 
 Tensor TensorSource::read(const SparseTensorProto& proto) {

@@ -47,6 +47,7 @@ const OpDef hardsigmoid = BURNISH_UNARY("hardsigmoid", HardSigmoid, FloatTypes, 
 const OpDef hardswish = BURNISH_UNARY("hardswish", NoAttributes, FloatTypes, x * max_nan(T(0), min_nan(T(1), x * T(0.16666666666666666) + T(0.5)))).onnx("HardSwish", 14).summary("x * hardsigmoid(x / 6 + 1/2)");
 const OpDef elu = BURNISH_UNARY("elu", Elu, FloatTypes, x < T(0) ? T(attr.alpha) * expm1(x) : x).onnx("Elu").summary("x, or alpha * (exp(x) - 1) where x < 0");
 const OpDef softplus = BURNISH_UNARY("softplus", NoAttributes, FloatTypes, max_nan(x, T(0)) + log1p(exp(-abs(x)))).onnx("Softplus").summary("log(1 + exp(x))");
+const OpDef prelu = BURNISH_BINARY("prelu", NoAttributes, NumberTypes, a < T(0) ? wrap_mul(a, b) : a).summary("a, or a * b where a < 0");
 const OpDef clip = BURNISH_UNARY("clip", Clip, FloatTypes, min_nan(max_nan(x, T(attr.min)), T(attr.max))).summary("x limited to [min, max]; both bounds known");
 
 }  // namespace burnish::ops::def

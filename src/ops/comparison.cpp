@@ -6,6 +6,16 @@ namespace burnish::ops::def {
 
 using ir::NoAttributes;
 using BoolTypes = Types<bool>;
+using AllFloatTypes = Types<float, Half, BFloat16, double, Float8E4M3, Float8E5M2>;
+
+namespace {
+
+struct IsInf {
+  bool detect_negative = true, detect_positive = true;
+  void visit(auto&& v) { v("detect_negative", detect_negative); v("detect_positive", detect_positive); }
+};
+
+}  // namespace
 
 const OpDef equal = BURNISH_COMPARE("equal", NumberAndBoolTypes, a == b).onnx("Equal", 7).summary("a == b").commutative();
 const OpDef less = BURNISH_COMPARE("less", NumberTypes, a < b).onnx("Less", 7).summary("a < b");
@@ -16,6 +26,9 @@ const OpDef logical_and = BURNISH_BINARY("logical_and", NoAttributes, BoolTypes,
 const OpDef logical_or = BURNISH_BINARY("logical_or", NoAttributes, BoolTypes, a || b).onnx("Or", 7).summary("a or b").commutative();
 const OpDef logical_xor = BURNISH_BINARY("logical_xor", NoAttributes, BoolTypes, a != b).onnx("Xor", 7).summary("a or b, not both").commutative();
 const OpDef logical_not = BURNISH_UNARY("logical_not", NoAttributes, BoolTypes, !x).onnx("Not").summary("not x");
+
+const OpDef is_nan = BURNISH_TEST("is_nan", NoAttributes, AllFloatTypes, is_nan(x)).onnx("IsNaN", 9).summary("whether x is not a number");
+const OpDef is_inf = BURNISH_TEST("is_inf", IsInf, AllFloatTypes, is_inf(x) && (x > T(0) ? attr.detect_positive : attr.detect_negative)).onnx("IsInf", 10).summary("whether x is infinite, of the signs asked for");
 
 const OpDef where = pointwise_op<NoAttributes, Result::same, true, false, false>(
     "where", []<class T>(const NoAttributes&, bool c, T a, T b) { return c ? a : b; }, "c ? a : b", {"c", "a", "b"},

@@ -26,10 +26,19 @@
   /* activation.cpp */                                        \
   X(relu) X(leaky_relu) X(sigmoid) X(tanh) X(gelu) X(silu)    \
   X(hardsigmoid) X(hardswish) X(elu) X(softplus) X(clip)      \
+  X(prelu)                                                    \
+  /* trigonometry.cpp */                                      \
+  X(sin) X(cos) X(tan) X(asin) X(acos) X(atan)                \
+  X(sinh) X(cosh) X(asinh) X(acosh) X(atanh)                  \
+  /* bitwise.cpp */                                           \
+  X(shift_left) X(shift_right) X(bitwise_and) X(bitwise_or)   \
+  X(bitwise_xor) X(bitwise_not)                               \
+  /* cast.cpp */                                              \
+  X(cast)                                                     \
   /* comparison.cpp */                                        \
   X(equal) X(less) X(less_or_equal) X(greater)                \
   X(greater_or_equal) X(logical_and) X(logical_or)            \
-  X(logical_xor) X(logical_not) X(where)                      \
+  X(logical_xor) X(logical_not) X(is_nan) X(is_inf) X(where)                      \
   /* view.cpp */                                              \
   X(reshape) X(squeeze) X(unsqueeze) X(flatten) X(bitcast)    \
   /* shape.cpp */                                             \

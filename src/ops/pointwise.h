@@ -115,3 +115,13 @@ OpBuilder pointwise_op(std::string name, F, std::string text, std::vector<std::s
         return __VA_ARGS__;                                                                                    \
       },                                                                                                       \
       #__VA_ARGS__, {"a", "b"}, TYPES{})
+
+/// One input of type T, a result of type bool.
+#define BURNISH_TEST(NAME, ATTRIBUTES, TYPES, ...)                                                             \
+  ::burnish::ops::pointwise_op<ATTRIBUTES, ::burnish::ops::Result::boolean, false>(                            \
+      NAME,                                                                                                    \
+      []<class T>([[maybe_unused]] const ATTRIBUTES& attr, T x) {                                              \
+        BURNISH_USE_INTRINSICS \
+        return __VA_ARGS__;                                                                                    \
+      },                                                                                                       \
+      #__VA_ARGS__, {"x"}, TYPES{})
