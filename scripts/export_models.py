@@ -75,7 +75,7 @@ def image(
     axes = {0: ("batch", 1, 128), 2: ("height", least, 1024), 3: ("width", least, 1024)}
     return Model(
         make or (lambda: sound_weights.image_model(name)),
-        lambda shape, seed: (sound_weights.smooth_images(*shape, seed=seed),),
+        lambda shape, seed: (sound_weights.smooth_images(shape[0], shape[1], shape[2], seed),),
         ("x",),
         ("y",),
         (1, side, side),
@@ -90,7 +90,7 @@ def text(make: Callable[[], nn.Module], real_weights: bool) -> Model:
     """A BERT-like encoder from (input_ids, attention_mask), both [N,L], to (last_hidden_state, pooler_output)."""
     return Model(
         make,
-        lambda shape, seed: sound_weights.tokens(*shape, sound_weights.BERT_VOCABULARY, seed=seed),
+        lambda shape, seed: sound_weights.tokens(shape[0], shape[1], sound_weights.BERT_VOCABULARY, seed),
         ("input_ids", "attention_mask"),
         ("last_hidden_state", "pooler_output"),
         (1, 128),
