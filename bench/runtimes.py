@@ -54,11 +54,20 @@ def measure(
     common = [f"--threads={threads}", "--quiet", *options]
     if output_dir:
         _call([BURNISH, "run", model, *given, f"--output-dir={output_dir}", *common])
-    shapes = [f"--shape={n}={'x'.join(map(str, np.load(p, mmap_mode='r').shape))}" for n, p in inputs.items()]
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        _call([BURNISH, "bench", model, *shapes, f"--duration-s={seconds}", f"--json={file.name}", *common])
+        _call([BURNISH, "bench", model, *shapes(inputs), f"--duration-s={seconds}", f"--json={file.name}", *common])
         measured = json.loads(Path(file.name).read_text())
     return measured
+
+
+def build(model: Path, engine: Path, inputs: Mapping[str, Path], threads: int) -> None:
+    """Build an engine for the shapes of these inputs; raises RuntimeError with the tool's words when it fails."""
+    _call([BURNISH, "build", model, "-o", engine, *shapes(inputs), f"--threads={threads}", "--device=cpu", "--quiet"])
+
+
+def shapes(inputs: Mapping[str, Path]) -> list[str]:
+    """The tool's --shape options for the shapes of these .npy files."""
+    return [f"--shape={n}={'x'.join(map(str, np.load(p, mmap_mode='r').shape))}" for n, p in inputs.items()]
 
 
 def _call(command: list[Any]) -> str:
