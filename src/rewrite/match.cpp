@@ -294,8 +294,7 @@ class Matcher {
       for (const Term& term : condition.arguments) arguments.push_back(match_.evaluate(term));
       const Support support = condition.predicate->call(match_, Arguments(std::move(arguments)));
       if (static_cast<bool>(support) != condition.negated) continue;
-      if (near_miss_.empty())
-        near_miss_ = condition.text + (condition.negated ? " holds" : ": " + support.reason());
+      if (near_miss_.empty()) near_miss_ = condition.text + ": " + support.reason();
       return false;
     }
     return true;

@@ -48,6 +48,7 @@ struct NamedPredicate {
   std::string_view name;
   int arguments;  ///< how many; -1 for any number
   Predicate call;
+  bool is_quiet = false;  ///< says what the pattern is rather than what stands in its way: no near miss
 };
 struct NamedFunction {
   std::string_view name;

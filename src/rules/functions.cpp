@@ -123,12 +123,26 @@ AttributeValue padded(const Match& match, const Arguments& arguments) {
   return pads;
 }
 
+/// before_transpose($perm, %c, %y): the target of a reshape of %c, which varies along one axis of %y, that
+/// lays it along the same axis of what was transposed by $perm to give %y.
+AttributeValue before_transpose(const Match& match, const Arguments& arguments) {
+  const auto& perm = arguments.integers(0);
+  const auto& c = match.type(arguments.value(1)).shape;
+  std::vector<int64_t> target(perm.size(), 1);
+  for (size_t i = 0; i < c.size(); ++i)
+    if (!c[i].is(1)) target.at(static_cast<size_t>(perm.at(i + perm.size() - c.size()))) = -1;
+  return target;
+}
+
 constexpr rewrite::NamedFunction table[] = {
-    {"value", 1, value},         {"product", -1, product},    {"quotient", 2, quotient},
-    {"least", 2, least},         {"greatest", 2, greatest},   {"compose", 2, compose},
-    {"shape_of", 1, shape_of},   {"target", 2, target},       {"along", 2, along},
-    {"extent", 2, extent},       {"filled", 3, filled},       {"first", 1, first},
-    {"padded", 4, padded},       {"extent_of", 2, extent_of}, {"target_after_mean", 3, target_after_mean},
+    {"value", 1, value},         {"product", -1, product},
+    {"quotient", 2, quotient},   {"least", 2, least},
+    {"greatest", 2, greatest},   {"compose", 2, compose},
+    {"shape_of", 1, shape_of},   {"target", 2, target},
+    {"along", 2, along},         {"extent", 2, extent},
+    {"filled", 3, filled},       {"first", 1, first},
+    {"padded", 4, padded},       {"before_transpose", 3, before_transpose},
+    {"extent_of", 2, extent_of}, {"target_after_mean", 3, target_after_mean},
     {"axes_from", 2, axes_from},
 };
 

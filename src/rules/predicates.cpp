@@ -134,6 +134,15 @@ Support per_axis(const Match& match, const Arguments& arguments) {
   return Support::yes();
 }
 
+/// one_axis(%c, %y): %c has exactly one dimension other than 1, and no more dimensions than %y.
+Support one_axis(const Match& match, const Arguments& arguments) {
+  const auto& c = match.type(arguments.value(0)).shape;
+  const auto wide = std::count_if(c.begin(), c.end(), [](const ir::Dim& dim) { return !dim.is(1); });
+  if (static_cast<int64_t>(c.size()) > match.type(arguments.value(1)).rank())
+    return Support::no("its rank is {}", c.size());
+  return wide == 1 ? Support::yes() : Support::no("[{}] varies along {} axes", ir::dims_text(c), wide);
+}
+
 /// size_is_number(%x, axis)
 Support size_is_number(const Match& match, const Arguments& arguments) {
   const auto& shape = match.type(arguments.value(0)).shape;
@@ -231,27 +240,28 @@ Support last(const Match& match, const Arguments& arguments) {
 
 constexpr rewrite::NamedPredicate table[] = {
     {"same_last", 2, same_last},
-    {"last", 2, last},
-    {"swaps_last_two", 1, swaps_last_two},
-    {"single", 1, single},
+    {"last", 2, last, true},
+    {"swaps_last_two", 1, swaps_last_two, true},
+    {"single", 1, single, true},
     {"groups_channels", 2, groups_channels},
-    {"whole_window", 2, whole_window},
+    {"whole_window", 2, whole_window, true},
     {"scalar", 1, scalar},
-    {"constant", 1, constant},
-    {"floating", 1, floating},
-    {"rank", 2, rank},
-    {"same_type", 2, same_type},
-    {"invertible", 1, invertible},
-    {"number_in", 3, number_in},
-    {"ascending", 1, ascending},
-    {"moves_only_ones", 2, moves_only_ones},
-    {"zeros", 1, zeros},
-    {"forward", 1, forward},
-    {"last_axis", 2, last_axis},
-    {"spatial_axes", 2, spatial_axes},
+    {"constant", 1, constant, true},
+    {"floating", 1, floating, true},
+    {"rank", 2, rank, true},
+    {"same_type", 2, same_type, true},
+    {"invertible", 1, invertible, true},
+    {"number_in", 3, number_in, true},
+    {"ascending", 1, ascending, true},
+    {"moves_only_ones", 2, moves_only_ones, true},
+    {"zeros", 1, zeros, true},
+    {"forward", 1, forward, true},
+    {"last_axis", 2, last_axis, true},
+    {"spatial_axes", 2, spatial_axes, true},
     {"per_axis", 3, per_axis},
     {"size_is_number", 2, size_is_number},
     {"has", 3, has},
+    {"one_axis", 2, one_axis},
     {"no_padding", 1, no_padding},
     {"spatial_pads", 3, spatial_pads},
 };

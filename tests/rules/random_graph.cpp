@@ -169,38 +169,4 @@ ir::Bindings random_sizes(const Test& test, std::mt19937& random) {
   return sizes;
 }
 
-Tensor random_tensor(DType dtype, const Shape& shape, bool is_positive, std::mt19937& random) {
-  Tensor tensor(dtype, shape);
-  std::uniform_real_distribution<float> real(is_positive ? 0.1f : -2.0f, 2.0f);
-  std::uniform_int_distribution<int> integer(is_positive ? 1 : -3, 3);
-  dispatch(AllTypes{}, dtype, [&]<class T>(Type<T>) {
-    for (int64_t i = 0; i < tensor.size(); ++i) {
-      if constexpr (std::is_same_v<T, bool>)
-        tensor.data<T>()[i] = random() % 2 == 0;
-      else if constexpr (std::is_unsigned_v<T>)
-        tensor.data<T>()[i] = static_cast<T>(integer(random) + 3);
-      else if constexpr (std::is_integral_v<T>)
-        tensor.data<T>()[i] = static_cast<T>(integer(random));
-      else
-        tensor.data<T>()[i] = static_cast<T>(real(random));
-    }
-  });
-  return tensor;
-}
-
-double largest_difference(const Tensor& a, const Tensor& b) {
-  if (a.dtype() != b.dtype() || a.shape() != b.shape()) return std::numeric_limits<double>::infinity();
-  double largest = 0;
-  dispatch(AllTypes{}, a.dtype(), [&]<class T>(Type<T>) {
-    for (int64_t i = 0; i < a.size(); ++i) {
-      const double x = static_cast<double>(a.data<T>()[i]), y = static_cast<double>(b.data<T>()[i]);
-      if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-      const double difference = std::abs(x - y) / (1 + std::abs(y));
-      largest =
-          std::max(largest, std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference);
-    }
-  });
-  return largest;
-}
-
 }  // namespace burnish::testing

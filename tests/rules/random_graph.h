@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "../support/random_tensor.h"
 #include "rewrite/rule.h"
 
 namespace burnish::testing {
@@ -15,11 +16,5 @@ std::shared_ptr<ir::Graph> graph_of(const rewrite::Rule& rule, const rewrite::Te
 
 /// Every symbol of the line with a random small size.
 ir::Bindings random_sizes(const rewrite::Test& test, std::mt19937& random);
-
-/// Random elements: floats in [-2, 2] (or [0.1, 2]), integers in [-3, 3] (or [1, 3]), booleans.
-Tensor random_tensor(DType dtype, const Shape& shape, bool is_positive, std::mt19937& random);
-
-/// The largest |a - b| / (1 + |b|) over all elements; NaN equals NaN. Infinite where shapes or types differ.
-double largest_difference(const Tensor& a, const Tensor& b);
 
 }  // namespace burnish::testing
