@@ -1,0 +1,165 @@
+#include "backends/cpu/epilogue.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ops/activation.h"
+#include "ops/table.h"
+
+namespace burnish::cpu {
+namespace {
+
+using device::BoundTensor;
+using device::Support;
+using dnnl::algorithm;
+using onednn::PostOp;
+
+PostOp eltwise(algorithm kind, double alpha = 0, double beta = 0) {
+  return {PostOp::Kind::eltwise, kind, static_cast<float>(alpha), static_cast<float>(beta), {}};
+}
+
+/// The steps of an op of one operand; none for an op that oneDNN lacks.
+onednn::PostOps unary_steps(const ir::Node& node) {
+  const ir::Attributes& attributes = node.attributes;
+  if (node.op == &ops::def::relu) return {eltwise(algorithm::eltwise_relu)};
+  if (node.op == &ops::def::leaky_relu) return {eltwise(algorithm::eltwise_relu, attributes.as<ops::LeakyReluAttributes>().alpha)};
+  if (node.op == &ops::def::elu) return {eltwise(algorithm::eltwise_elu, attributes.as<ops::EluAttributes>().alpha)};
+  if (node.op == &ops::def::sigmoid) return {eltwise(algorithm::eltwise_logistic)};
+  if (node.op == &ops::def::tanh) return {eltwise(algorithm::eltwise_tanh)};
+  if (node.op == &ops::def::silu) return {eltwise(algorithm::eltwise_swish, 1)};
+  if (node.op == &ops::def::hardswish) return {eltwise(algorithm::eltwise_hardswish, 1.0 / 6, 0.5)};
+  if (node.op == &ops::def::softplus) return {eltwise(algorithm::eltwise_soft_relu, 1)};
+  if (node.op == &ops::def::abs) return {eltwise(algorithm::eltwise_abs)};
+  if (node.op == &ops::def::exp) return {eltwise(algorithm::eltwise_exp)};
+  if (node.op == &ops::def::sqrt) return {eltwise(algorithm::eltwise_sqrt)};
+  if (node.op == &ops::def::neg) return {eltwise(algorithm::eltwise_linear, -1)};
+  if (node.op == &ops::def::gelu) {
+    const bool approximate = attributes.as<ops::GeluAttributes>().approximate;
+    return {eltwise(approximate ? algorithm::eltwise_gelu_tanh : algorithm::eltwise_gelu_erf)};
+  }
+  if (node.op == &ops::def::clip) {
+    const auto& clip = attributes.as<ops::ClipAttributes>();
+    return {eltwise(algorithm::eltwise_clip, clip.min, clip.max)};
+  }
+  if (node.op == &ops::def::hardsigmoid) {
+    const auto& hard = attributes.as<ops::HardSigmoidAttributes>();
+    return {eltwise(algorithm::eltwise_linear, hard.alpha, hard.beta), eltwise(algorithm::eltwise_clip, 0, 1)};
+  }
+  return {};
+}
+
+/// The step of an op whose other operand is one number; none where there is no such step.
+onednn::PostOps scalar_steps(const ir::Node& node, double number, bool number_first) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (node.op == &ops::def::add) return {eltwise(algorithm::eltwise_linear, 1, number)};
+  if (node.op == &ops::def::mul) return {eltwise(algorithm::eltwise_linear, number, 0)};
+  if (node.op == &ops::def::sub)
+    return {number_first ? eltwise(algorithm::eltwise_linear, -1, number) : eltwise(algorithm::eltwise_linear, 1, -number)};
+  if (node.op == &ops::def::div && !number_first) return {eltwise(algorithm::eltwise_linear, 1 / number, 0)};
+  if (node.op == &ops::def::maximum) return {eltwise(algorithm::eltwise_clip, number, infinity)};
+  if (node.op == &ops::def::minimum) return {eltwise(algorithm::eltwise_clip, -infinity, number)};
+  return {};
+}
+
+/// The algorithm of an op of two tensors, the running value being the first of them.
+algorithm binary_algorithm(const ir::Node& node, bool running_first) {
+  if (node.op == &ops::def::add) return algorithm::binary_add;
+  if (node.op == &ops::def::mul) return algorithm::binary_mul;
+  if (node.op == &ops::def::maximum) return algorithm::binary_max;
+  if (node.op == &ops::def::minimum) return algorithm::binary_min;
+  if (node.op == &ops::def::sub && running_first) return algorithm::binary_sub;
+  if (node.op == &ops::def::div && running_first) return algorithm::binary_div;
+  return algorithm::undef;
+}
+
+/// Adds steps for one node after another.
+class Reader {
+ public:
+  Reader(const Request& request, Residual residual, Epilogue& epilogue)
+      : request_(request), problem_(request.problem), residual_(residual), epilogue_(epilogue) {}
+
+  Support read(const ir::Node& node, ir::ValueId running) {
+    if (ops::definition(node).fusion != ops::Fusion::pointwise) return Support::no("'{}' is not pointwise", node.op->name);
+    if (node.inputs.size() == 1) return append(node, unary_steps(node));
+    if (node.inputs.size() != 2) return Support::no("oneDNN has no '{}' as a post-op", node.op->name);
+    const bool first = node.inputs[0] == running;
+    const ir::ValueId other = node.inputs[first ? 1 : 0];
+    if (other == running) return append(node, node.op == &ops::def::mul ? onednn::PostOps{eltwise(algorithm::eltwise_square)} : onednn::PostOps{});
+    const Tensor& literal = problem_.literal(other);
+    if (!literal.empty() && literal.size() == 1 && literal.dtype() == DType::f32)
+      return append(node, scalar_steps(node, literal.data<float>()[0], !first));
+    return append_binary(node, other, first);
+  }
+
+ private:
+  Support append(const ir::Node& node, const onednn::PostOps& steps) {
+    if (steps.empty()) return Support::no("oneDNN has no '{}' as a post-op", node.op->name);
+    epilogue_.steps.insert(epilogue_.steps.end(), steps.begin(), steps.end());
+    return Support::yes();
+  }
+
+  Support append_binary(const ir::Node& node, ir::ValueId other, bool running_first) {
+    const int input = problem_.input_index(other);
+    const algorithm kind = binary_algorithm(node, running_first);
+    if (input < 0 || kind == algorithm::undef) return Support::no("oneDNN has no such '{}' as a post-op", node.op->name);
+    const BoundTensor &operand = request_.inputs[static_cast<size_t>(input)], &output = request_.outputs[0];
+    if (operand.shape.size() > output.shape.size()) return Support::no("'{}' widens the contraction's result", node.op->name);
+    const bool weight = problem_.is_weight(input);
+    const bool like_output = operand.shape == output.shape && operand.layout == output.layout && operand.dtype == output.dtype;
+    const bool read_elsewhere = problem_.body().value(other).uses.size() > 1;
+    if (residual_ == Residual::in_place && epilogue_.accumulates < 0 && kind == algorithm::binary_add && like_output && !weight &&
+        !read_elsewhere) {
+      epilogue_.accumulates = input;
+      epilogue_.steps.push_back({PostOp::Kind::sum, {}, 0, 0, {}});
+      return Support::yes();
+    }
+    Shape aligned(output.shape.size() - operand.shape.size(), 1);
+    aligned.insert(aligned.end(), operand.shape.begin(), operand.shape.end());
+    for (size_t d = 0; d < aligned.size(); ++d)
+      if (aligned[d] != 1 && aligned[d] != output.shape[d]) return Support::no("'{}' widens the contraction's result", node.op->name);
+    const onednn::Desc desc = onednn::desc_of(operand.dtype, aligned, operand.layout);
+    epilogue_.operands.push_back({DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(epilogue_.steps.size())) | DNNL_ARG_SRC_1,
+                                  weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
+    epilogue_.steps.push_back({PostOp::Kind::binary, kind, 0, 0, desc});
+    return Support::yes();
+  }
+
+  const Request& request_;
+  const device::Problem& problem_;
+  const Residual residual_;
+  Epilogue& epilogue_;
+};
+
+}  // namespace
+
+Support read_epilogue(const Request& request, ir::ValueId from, Residual residual, Epilogue& epilogue) {
+  const ir::Graph& body = request.problem.body();
+  if (body.outputs.size() != 1) return Support::no("the region has {} outputs", body.outputs.size());
+  Reader reader(request, residual, epilogue);
+  ir::ValueId running = from;
+  while (running != body.outputs[0].value) {
+    const std::vector<ir::Use>& uses = body.value(running).uses;
+    if (uses.empty()) return Support::no("the contraction's result is not the region's");
+    const ir::Node& node = body.node(uses[0].node);
+    const bool one_user = std::all_of(uses.begin(), uses.end(), [&](const ir::Use& use) { return use.node == uses[0].node; });
+    if (!one_user) return Support::no("a value inside the region is used by several ops");
+    if (const Support read = reader.read(node, running); !read) return read;
+    running = node.outputs[0];
+  }
+  if (!body.value(running).uses.empty()) return Support::no("the region's result is used inside it");
+  return Support::yes();
+}
+
+bool may_accumulate(const device::Problem& problem) {
+  for (size_t i = 0; i < problem.nodes().size(); ++i) {
+    if (&problem.op(i) != &ops::def::add) continue;
+    for (ir::ValueId operand : problem.node(i).inputs) {
+      const int input = problem.input_index(operand);
+      if (input >= 0 && !problem.is_weight(input) && problem.input(input) == problem.output(0)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace burnish::cpu

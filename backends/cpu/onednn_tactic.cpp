@@ -1,0 +1,233 @@
+#include "backends/cpu/onednn_tactic.h"
+
+#include <cstring>
+#include <list>
+#include <map>
+#include <mutex>
+
+#include "base/parallel.h"
+
+namespace burnish::cpu {
+namespace {
+
+using device::BindArguments;
+using device::BoundTensor;
+using device::Problem;
+using device::Support;
+
+/// An operation and its code: made once per set of shapes, shared by sessions.
+struct Ready {
+  explicit Ready(Operation made) : operation(std::move(made)), compiled(operation.description) {}
+  Operation operation;
+  onednn::Compiled compiled;
+};
+
+class OnednnBound : public device::BoundKernel {
+ public:
+  OnednnBound(std::shared_ptr<const Ready> ready, std::span<const BoundTensor> outputs)
+      : ready_(std::move(ready)), call_(ready_->compiled), output_bytes_(outputs.empty() ? 0 : outputs[0].bytes()) {
+    for (const Operand& operand : ready_->operation.operands) call_.add(operand.argument, operand.desc);
+  }
+
+  size_t workspace_bytes() const override { return onednn::bytes_of(ready_->compiled.scratchpad); }
+  int in_place_input() const override { return ready_->operation.accumulates; }
+
+  void enqueue(device::Stream&, const device::Arguments& arguments) override {
+    const Operation& operation = ready_->operation;
+    if (operation.accumulates >= 0) copy_summand(arguments.inputs[static_cast<size_t>(operation.accumulates)], arguments.outputs[0]);
+    call_.set(0, arguments.workspace);
+    size_t weight = 0;
+    for (size_t i = 0; i < operation.operands.size(); ++i) call_.set(i + 1, address(operation.operands[i], arguments, weight));
+    call_.run();
+  }
+
+ private:
+  static const void* address(const Operand& operand, const device::Arguments& arguments, size_t& weight) {
+    const size_t index = static_cast<size_t>(operand.index);
+    if (operand.from == Operand::From::input) return arguments.inputs[index];
+    if (operand.from == Operand::From::output) return arguments.outputs[index];
+    require(weight < arguments.constants.size(), "a packed weight is missing: build the engine again");
+    const Tensor& packed = arguments.constants[weight++];
+    require(static_cast<size_t>(packed.bytes()) >= onednn::bytes_of(operand.desc),
+            "a packed weight has {} bytes where {} were expected: build the engine again", packed.bytes(),
+            onednn::bytes_of(operand.desc));
+    return packed.raw();
+  }
+
+  void copy_summand(const void* from, void* to) const {
+    if (from == to) return;
+    parallel_for(output_bytes_, 1 << 16, [&](int64_t begin, int64_t end) {
+      std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin, static_cast<size_t>(end - begin));
+    });
+  }
+
+  std::shared_ptr<const Ready> ready_;
+  onednn::Call call_;
+  int64_t output_bytes_;
+};
+
+/// Outputs without elements: nothing to do.
+class NothingBound : public device::BoundKernel {
+ public:
+  void enqueue(device::Stream&, const device::Arguments&) override {}
+};
+
+int64_t elements(std::span<const BoundTensor> tensors) {
+  int64_t count = 0;
+  for (const BoundTensor& tensor : tensors) count += element_count(tensor.shape);
+  return count;
+}
+
+/// oneDNN skips primitives with an empty operand, which would leave the output as it was.
+bool has_empty(std::span<const BoundTensor> tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const BoundTensor& tensor) { return element_count(tensor.shape) == 0; });
+}
+
+Support make_checked(const OnednnTactic& tactic, const Request& request, Operation& operation) {
+  if (has_empty(request.inputs)) return Support::no("an input has no elements");
+  if (const Support made = tactic.make(request, operation); !made) return made;
+  if (!operation.description) return Support::no("oneDNN has no such primitive for these shapes and layouts");
+  return Support::yes();
+}
+
+std::vector<onednn::Desc> packed_formats(const Operation& operation) {
+  std::vector<onednn::Desc> formats;
+  for (const Operand& operand : operation.operands)
+    if (operand.from == Operand::From::weight) formats.push_back(operand.desc);
+  return formats;
+}
+
+/// The operation at the opt of the problem's symbols: its weights' formats are those of every other shape.
+Operation make_at_opt(const OnednnTactic& tactic, const Problem& problem, std::string_view candidate) {
+  const std::vector<BoundTensor> inputs = inputs_at_opt(problem), outputs = outputs_at_opt(problem);
+  Operation operation;
+  const Support made = make_checked(tactic, {problem, candidate, inputs, outputs, {}}, operation);
+  require(static_cast<bool>(made), "{} cannot run '{}': {}", tactic.name(), problem.text(), made.reason());
+  return operation;
+}
+
+/// What tells one set of shapes from another.
+std::string shapes_key(const BindArguments& arguments) {
+  std::string key;
+  for (const auto& tensors : {arguments.inputs, arguments.outputs})
+    for (const BoundTensor& tensor : tensors) key += shape_text(tensor.shape) + " ";
+  return key;
+}
+
+class OnednnKernel : public device::Kernel {
+ public:
+  OnednnKernel(const OnednnTactic& tactic, Problem problem, std::string candidate, device::Device& device)
+      : tactic_(tactic), problem_(std::move(problem)), candidate_(std::move(candidate)), device_(device) {
+    device_.execute([&] { packed_ = packed_formats(make_at_opt(tactic_, problem_, candidate_)); });
+  }
+
+  std::unique_ptr<device::BoundKernel> bind(const BindArguments& arguments) const override {
+    if (elements(arguments.outputs) == 0) return std::make_unique<NothingBound>();
+    return std::make_unique<OnednnBound>(ready_for(arguments), arguments.outputs);
+  }
+
+ private:
+  /// Plans of this many sets of shapes keep their code; sessions hold on to what they use themselves.
+  static constexpr size_t most_kept = 64;
+
+  std::shared_ptr<const Ready> ready_for(const BindArguments& arguments) const {
+    const std::string key = shapes_key(arguments);
+    std::lock_guard lock(mutex_);
+    for (auto kept = kept_.begin(); kept != kept_.end(); ++kept) {
+      if (kept->first != key) continue;
+      kept_.splice(kept_.begin(), kept_, kept);
+      return kept_.front().second;
+    }
+    kept_.emplace_front(key, make(arguments));
+    if (kept_.size() > most_kept) kept_.pop_back();
+    return kept_.front().second;
+  }
+
+  std::shared_ptr<const Ready> make(const BindArguments& arguments) const {
+    std::shared_ptr<const Ready> ready;
+    device_.execute([&] {
+      Operation operation;
+      Support made = make_checked(tactic_, {problem_, candidate_, arguments.inputs, arguments.outputs, packed_}, operation);
+      if (!made) made = make_checked(tactic_, {problem_, {}, arguments.inputs, arguments.outputs, packed_}, operation = {});
+      require(static_cast<bool>(made), "{} cannot run '{}' at {}: {}", tactic_.name(), problem_.text(), shapes_key(arguments), made.reason());
+      ready = std::make_shared<const Ready>(std::move(operation));
+    });
+    return ready;
+  }
+
+  const OnednnTactic& tactic_;
+  const Problem problem_;
+  const std::string candidate_;
+  device::Device& device_;
+  std::vector<onednn::Desc> packed_;
+  mutable std::mutex mutex_;
+  mutable std::list<std::pair<std::string, std::shared_ptr<const Ready>>> kept_;  // last used first
+};
+
+BoundTensor at_opt(const ir::TensorType& type, const ir::Bindings& opt) { return {type.dtype, ir::evaluate(type.shape, opt), type.layout}; }
+
+ir::Bindings opt_of(const Problem& problem) {
+  ir::Bindings opt;
+  for (const auto& [symbol, range] : problem.body().symbols) opt[symbol] = range.opt;
+  return opt;
+}
+
+}  // namespace
+
+std::vector<BoundTensor> inputs_at_opt(const Problem& problem) {
+  const ir::Bindings opt = opt_of(problem);
+  std::vector<BoundTensor> tensors;
+  for (int i = 0; i < problem.input_count(); ++i) tensors.push_back(at_opt(problem.input(i), opt));
+  return tensors;
+}
+
+std::vector<BoundTensor> outputs_at_opt(const Problem& problem) {
+  const ir::Bindings opt = opt_of(problem);
+  std::vector<BoundTensor> tensors;
+  for (int i = 0; i < problem.output_count(); ++i) tensors.push_back(at_opt(problem.output(i), opt));
+  return tensors;
+}
+
+Support OnednnTactic::supports(const Problem& problem, const device::DeviceInfo&) const {
+  for (int i = 0; i < problem.input_count(); ++i)
+    if (!onednn::has_type(problem.input(i).dtype)) return Support::no("oneDNN has no {} on this device", dtype_name(problem.input(i).dtype));
+  for (int i = 0; i < problem.output_count(); ++i)
+    if (!onednn::has_type(problem.output(i).dtype)) return Support::no("oneDNN has no {} on this device", dtype_name(problem.output(i).dtype));
+  Operation operation;
+  const std::vector<BoundTensor> inputs = inputs_at_opt(problem), outputs = outputs_at_opt(problem);
+  return make_checked(*this, {problem, {}, inputs, outputs, {}}, operation);
+}
+
+std::vector<std::string> OnednnTactic::ids(const Problem&) const { return {"only"}; }
+
+std::vector<device::Candidate> OnednnTactic::candidates(const Problem& problem, device::Device& device) const {
+  std::vector<device::Candidate> working;
+  const std::vector<BoundTensor> inputs = inputs_at_opt(problem), outputs = outputs_at_opt(problem);
+  device.execute([&] {
+    for (const std::string& id : ids(problem)) {
+      Operation operation;
+      if (make_checked(*this, {problem, id, inputs, outputs, {}}, operation)) working.push_back({id, 0});
+    }
+  });
+  return working;
+}
+
+std::vector<Tensor> OnednnTactic::pack(const Problem& problem, const device::Candidate& candidate, std::span<const Tensor> weights,
+                                       device::Device& device) const {
+  std::vector<Tensor> packed;
+  device.execute([&] {
+    for (const Operand& operand : make_at_opt(*this, problem, candidate.id).operands) {
+      if (operand.from != Operand::From::weight) continue;
+      const Tensor& weight = weights[static_cast<size_t>(operand.index)];
+      packed.push_back(operand.desc == operand.stored ? weight : onednn::reordered(weight, operand.stored, operand.desc));
+    }
+  });
+  return packed;
+}
+
+std::unique_ptr<device::Kernel> OnednnTactic::load(const Problem& problem, const device::Candidate& candidate, const std::string&,
+                                                   device::Device& device) const {
+  return std::make_unique<OnednnKernel>(*this, problem, candidate.id, device);
+}
+
+}  // namespace burnish::cpu
