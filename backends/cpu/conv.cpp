@@ -1,6 +1,6 @@
 // Convolutions, transposed ones too, with the pointwise ops that follow them.
 #include "backends/cpu/epilogue.h"
-#include "backends/cpu/tactics.h"
+#include "backends/cpu/onednn_tactics.h"
 #include "ops/contraction.h"
 #include "ops/table.h"
 
@@ -9,7 +9,6 @@ namespace {
 
 using device::BoundTensor;
 using device::Problem;
-using device::Support;
 using ir::Layout;
 using onednn::Desc;
 
@@ -113,7 +112,7 @@ class ConvTactic : public OnednnTactic {
 
     Epilogue epilogue;
     if (const Support bias = add_bias(request, *node, spec, operation, epilogue); !bias) return bias;
-    if (const Support read = read_epilogue(request, node->outputs[0], configuration.residual, epilogue); !read) return read;
+    if (const Support read = read_epilogue(request, node->outputs[0], destination.shape.size(), configuration.residual, epilogue); !read) return read;
     operation.accumulates = epilogue.accumulates;
     operation.operands.insert(operation.operands.end(), epilogue.operands.begin(), epilogue.operands.end());
     operation.description = onednn::describe(spec, epilogue.steps, configuration.implementation);

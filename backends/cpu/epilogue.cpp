@@ -11,7 +11,6 @@ namespace burnish::cpu {
 namespace {
 
 using device::BoundTensor;
-using device::Support;
 using dnnl::algorithm;
 using onednn::PostOp;
 
@@ -76,8 +75,8 @@ algorithm binary_algorithm(const ir::Node& node, bool running_first) {
 /// Adds steps for one node after another.
 class Reader {
  public:
-  Reader(const Request& request, Residual residual, Epilogue& epilogue)
-      : request_(request), problem_(request.problem), residual_(residual), epilogue_(epilogue) {}
+  Reader(const Request& request, size_t rank, Residual residual, Epilogue& epilogue)
+      : request_(request), problem_(request.problem), rank_(rank), residual_(residual), epilogue_(epilogue) {}
 
   Support read(const ir::Node& node, ir::ValueId running) {
     if (ops::definition(node).fusion != ops::Fusion::pointwise) return Support::no("'{}' is not pointwise", node.op->name);
@@ -114,29 +113,62 @@ class Reader {
       epilogue_.steps.push_back({PostOp::Kind::sum, {}, 0, 0, {}});
       return Support::yes();
     }
-    Shape aligned(output.shape.size() - operand.shape.size(), 1);
-    aligned.insert(aligned.end(), operand.shape.begin(), operand.shape.end());
-    for (size_t d = 0; d < aligned.size(); ++d)
-      if (aligned[d] != 1 && aligned[d] != output.shape[d]) return Support::no("'{}' widens the contraction's result", node.op->name);
-    const onednn::Desc desc = onednn::desc_of(operand.dtype, aligned, operand.layout);
+    const std::optional<Shape> aligned = align(operand.shape, output.shape);
+    if (!aligned) return Support::no("'{}' broadcasts in a way that oneDNN does not", node.op->name);
+    const onednn::Desc desc = onednn::desc_of(operand.dtype, *aligned, operand.layout);
+    epilogue_.shapes.push_back(*aligned);
     epilogue_.operands.push_back({DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(epilogue_.steps.size())) | DNNL_ARG_SRC_1,
                                   weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
     epilogue_.steps.push_back({PostOp::Kind::binary, kind, 0, 0, desc});
     return Support::yes();
   }
 
+  /// The operand's shape as the contraction's output has dimensions; none where it cannot be broadcast to that.
+  std::optional<Shape> align(const Shape& operand, const Shape& output) const {
+    Shape aligned(output.size() - operand.size(), 1);
+    aligned.insert(aligned.end(), operand.begin(), operand.end());
+    for (size_t d = 0; d < aligned.size(); ++d)
+      if (aligned[d] != 1 && aligned[d] != output[d]) return std::nullopt;
+    if (rank_ == output.size()) return aligned;
+    const size_t leading = output.size() - rank_ + 1;
+    const Shape whole(output.begin(), output.begin() + static_cast<std::ptrdiff_t>(leading));
+    const Shape own(aligned.begin(), aligned.begin() + static_cast<std::ptrdiff_t>(leading));
+    if (own != whole && own != Shape(leading, 1)) return std::nullopt;
+    return merged(aligned, rank_);
+  }
+
   const Request& request_;
   const device::Problem& problem_;
+  const size_t rank_;
   const Residual residual_;
   Epilogue& epilogue_;
 };
 
 }  // namespace
 
-Support read_epilogue(const Request& request, ir::ValueId from, Residual residual, Epilogue& epilogue) {
+Shape merged(const Shape& shape, size_t rank) {
+  Shape made(shape.end() - static_cast<std::ptrdiff_t>(rank), shape.end());
+  for (size_t d = 0; d + rank < shape.size(); ++d) made[0] *= shape[d];
+  return made;
+}
+
+std::optional<Operand> take_bias(Epilogue& epilogue) {
+  if (epilogue.steps.empty() || epilogue.steps[0].algorithm != algorithm::binary_add) return std::nullopt;
+  const Shape& shape = epilogue.shapes[0];
+  if (!std::all_of(shape.begin(), shape.end() - 1, [](int64_t size) { return size == 1; })) return std::nullopt;
+  Operand bias = epilogue.operands[0];
+  bias.argument = DNNL_ARG_BIAS;
+  epilogue.steps.erase(epilogue.steps.begin());
+  epilogue.operands.erase(epilogue.operands.begin());
+  epilogue.shapes.erase(epilogue.shapes.begin());
+  for (Operand& operand : epilogue.operands) operand.argument -= DNNL_ARG_ATTR_MULTIPLE_POST_OP(1) - DNNL_ARG_ATTR_MULTIPLE_POST_OP(0);
+  return bias;
+}
+
+Support read_epilogue(const Request& request, ir::ValueId from, size_t rank, Residual residual, Epilogue& epilogue) {
   const ir::Graph& body = request.problem.body();
   if (body.outputs.size() != 1) return Support::no("the region has {} outputs", body.outputs.size());
-  Reader reader(request, residual, epilogue);
+  Reader reader(request, rank, residual, epilogue);
   ir::ValueId running = from;
   while (running != body.outputs[0].value) {
     const std::vector<ir::Use>& uses = body.value(running).uses;

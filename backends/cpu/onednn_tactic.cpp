@@ -13,7 +13,6 @@ namespace {
 using device::BindArguments;
 using device::BoundTensor;
 using device::Problem;
-using device::Support;
 
 /// An operation and its code: made once per set of shapes, shared by sessions.
 struct Ready {

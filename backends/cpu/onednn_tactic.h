@@ -42,7 +42,7 @@ struct Request {
 /// A tactic that runs one primitive. Subclasses say which, for concrete shapes; the rest is here.
 class OnednnTactic : public device::Tactic {
  public:
-  device::Support supports(const device::Problem& problem, const device::DeviceInfo& device) const final;
+  Support supports(const device::Problem& problem, const device::DeviceInfo& device) const final;
   std::vector<device::Candidate> candidates(const device::Problem& problem, device::Device& device) const override;
   std::vector<Tensor> pack(const device::Problem& problem, const device::Candidate& candidate, std::span<const Tensor> weights,
                            device::Device& device) const final;
@@ -50,7 +50,7 @@ class OnednnTactic : public device::Tactic {
                                        const std::string& code, device::Device& device) const final;
 
   /// Fills `operation`, or says why there is none.
-  virtual device::Support make(const Request& request, Operation& operation) const = 0;
+  virtual Support make(const Request& request, Operation& operation) const = 0;
 
  protected:
   /// The ids of the configurations that may work, best guess first; those for which make() says no are left out.

@@ -1,12 +1,20 @@
 #include "backends/cpu/tactics.h"
 
+#include "backends/cpu/onednn_tactics.h"
 #include "backends/cpu/simd_tactics.h"
 
 namespace burnish::cpu {
 
 std::span<const device::Tactic* const> tactics() {
   static const std::initializer_list<const device::Tactic*> table = {
-      &pointwise_tactic(),
+      &conv_tactic(),        //
+      &matmul_tactic(),      //
+      &pool_tactic(),        //
+      &pointwise_tactic(),   //
+      &softmax_tactic(),     //
+      &layer_norm_tactic(),  //
+      &lrn_tactic(),         //
+      &reformat_tactic(),    //
   };
   return {table.begin(), table.size()};
 }
