@@ -48,11 +48,11 @@ struct WeightView {
   }
 };
 
-/// "sum": a residual is accumulated where it lies; "": it is read beside. "direct", "winograd", or the number of
-/// a further implementation in oneDNN's list.
+/// "direct", "winograd", or "brg", "gemm" for what oneDNN has of these names besides; with ".binary" a
+/// residual is read beside the output, otherwise accumulated in it.
 struct Configuration {
   onednn::Convolution kind = onednn::Convolution::direct;
-  int implementation = 0;
+  std::string implementation;
   Residual residual = Residual::in_place;
 
   explicit Configuration(std::string_view id) {
@@ -60,8 +60,10 @@ struct Configuration {
       residual = Residual::read;
       id.remove_suffix(7);
     }
-    if (id == "winograd") kind = onednn::Convolution::winograd;
-    else if (id.starts_with("direct.")) implementation = id.back() - '1';
+    if (id == "winograd")
+      kind = onednn::Convolution::winograd;
+    else if (id != "direct")
+      implementation = id;
   }
 };
 
@@ -69,10 +71,12 @@ class ConvTactic : public OnednnTactic {
  public:
   std::string name() const override { return "onednn.conv"; }
 
-  std::vector<std::vector<Layout>> layouts(const Problem& problem, const device::DeviceInfo& device) const override {
+  std::vector<std::vector<Layout>> layouts(const Problem& problem,
+                                           const device::DeviceInfo& device) const override {
     const ir::Node* node = anchor_of(problem);
     if (!node) return OnednnTactic::layouts(problem, device);
-    const Layout blocked = device.arch.starts_with("avx512") || device.arch == "amx" ? Layout::c16 : Layout::c8;
+    const Layout blocked =
+        device.arch.starts_with("avx512") || device.arch == "amx" ? Layout::c16 : Layout::c8;
     const ir::Dim& channels = problem.input(0).shape.at(1);
     const bool few_channels = channels.is_constant() && channels.constant() <= 4;
     std::vector<std::vector<Layout>> sets;
@@ -89,15 +93,18 @@ class ConvTactic : public OnednnTactic {
     const Problem& problem = request.problem;
     const int x = problem.input_index(node->inputs[0]), w = problem.input_index(node->inputs[1]);
     if (x < 0 || w < 0) return Support::no("an operand is a literal");
-    const BoundTensor &source = request.inputs[static_cast<size_t>(x)], &weights = request.inputs[static_cast<size_t>(w)];
+    const BoundTensor &source = request.inputs[static_cast<size_t>(x)],
+                      &weights = request.inputs[static_cast<size_t>(w)];
     const BoundTensor& destination = request.outputs[0];
-    if (source.shape.size() < 3 || source.shape.size() > 5) return Support::no("oneDNN convolves in 1 to 3 dimensions");
+    if (source.shape.size() < 3 || source.shape.size() > 5)
+      return Support::no("oneDNN convolves in 1 to 3 dimensions");
     if (weights.layout != Layout::plain) return Support::no("the weights are not in plain layout");
 
     const Configuration configuration(request.candidate);
     onednn::ConvolutionSpec spec;
     spec.kind = is_transposed(*node) ? onednn::Convolution::transposed : configuration.kind;
-    if (!set_window(*node, source.shape, weights.shape, destination.shape, spec)) return Support::no("the pads are negative");
+    if (!set_window(*node, source.shape, weights.shape, destination.shape, spec))
+      return Support::no("the pads are negative");
     spec.source = onednn::desc_of(source);
     spec.destination = onednn::desc_of(destination);
 
@@ -105,18 +112,23 @@ class ConvTactic : public OnednnTactic {
     const Desc stored = onednn::strided_desc(weights.dtype, view.shape, view.strides);
     const bool packed = problem.is_weight(w);
     spec.weights = packed ? request.weight(0, onednn::free_desc(weights.dtype, view.shape)) : stored;
-    operation.operands = {{DNNL_ARG_SRC, Operand::From::input, x, spec.source, {}},
-                          {DNNL_ARG_DST, Operand::From::output, 0, spec.destination, {}},
-                          {DNNL_ARG_WEIGHTS, packed ? Operand::From::weight : Operand::From::input, w, {}, stored}};
+    operation.operands = {
+        {DNNL_ARG_SRC, Operand::From::input, x, spec.source, {}},
+        {DNNL_ARG_DST, Operand::From::output, 0, spec.destination, {}},
+        {DNNL_ARG_WEIGHTS, packed ? Operand::From::weight : Operand::From::input, w, {}, stored}};
     const size_t weight_operand = 2;
 
     Epilogue epilogue;
     if (const Support bias = add_bias(request, *node, spec, operation, epilogue); !bias) return bias;
-    if (const Support read = read_epilogue(request, node->outputs[0], destination.shape.size(), configuration.residual, epilogue); !read) return read;
+    if (const Support read = read_epilogue(request, node->outputs[0], destination.shape.size(),
+                                           configuration.residual, epilogue);
+        !read)
+      return read;
     operation.accumulates = epilogue.accumulates;
     operation.operands.insert(operation.operands.end(), epilogue.operands.begin(), epilogue.operands.end());
     operation.description = onednn::describe(spec, epilogue.steps, configuration.implementation);
-    if (!operation.description) return Support::no("oneDNN has no such convolution for these shapes and layouts");
+    if (!operation.description)
+      return Support::no("oneDNN has no such convolution for these shapes and layouts");
     operation.operands[weight_operand].desc = operation.description.query_md(dnnl::query::weights_md, 0);
     return Support::yes();
   }
@@ -127,7 +139,8 @@ class ConvTactic : public OnednnTactic {
     std::vector<std::string> ids = {"direct"};
     // A winograd kernel's weights fit its own shape only.
     if (!is_transposed(*node) && problem.is_static()) ids.push_back("winograd");
-    ids.push_back("direct.2");
+    ids.push_back("brg");
+    ids.push_back("gemm");
     if (may_accumulate(problem)) ids.push_back("direct.binary");
     return ids;
   }
@@ -146,11 +159,13 @@ class ConvTactic : public OnednnTactic {
   }
 
   /// False for pads that oneDNN cannot have.
-  static bool set_window(const ir::Node& node, const Shape& x, const Shape& w, const Shape& y, onednn::ConvolutionSpec& spec) {
+  static bool set_window(const ir::Node& node, const Shape& x, const Shape& w, const Shape& y,
+                         onednn::ConvolutionSpec& spec) {
     const auto spatial = [](const Shape& shape) { return std::span(shape).subspan(2); };
     const ops::Window window =
         is_transposed(node)
-            ? ops::resolve_transposed_window(node.attributes.as<ops::ConvTransposeAttributes>(), spatial(w), spatial(x), spatial(y))
+            ? ops::resolve_transposed_window(node.attributes.as<ops::ConvTransposeAttributes>(), spatial(w),
+                                             spatial(x), spatial(y))
             : ops::resolve_window(node.attributes.as<ops::ConvAttributes>(), spatial(w), spatial(x));
     spec.strides = window.strides;
     spec.dilations = window.dilations;
@@ -159,26 +174,30 @@ class ConvTactic : public OnednnTactic {
     for (size_t d = 0; d < window.rank(); ++d) {
       // What a window that does not divide the input leaves at its end counts as a negative pad there.
       if (is_transposed(node))
-        spec.pads_end[d] = (x[d + 2] - 1) * window.strides[d] + (w[d + 2] - 1) * window.dilations[d] + 1 - y[d + 2] - window.pads_begin[d];
+        spec.pads_end[d] = (x[d + 2] - 1) * window.strides[d] + (w[d + 2] - 1) * window.dilations[d] + 1 -
+                           y[d + 2] - window.pads_begin[d];
       if (spec.pads_begin[d] < 0) return false;
     }
     return true;
   }
 
   /// A bias of one element may stand in the body as a literal.
-  static Support add_bias(const Request& request, const ir::Node& node, onednn::ConvolutionSpec& spec, Operation& operation,
-                          Epilogue& epilogue) {
+  static Support add_bias(const Request& request, const ir::Node& node, onednn::ConvolutionSpec& spec,
+                          Operation& operation, Epilogue& epilogue) {
     if (node.inputs.size() < 3 || !node.inputs[2]) return Support::yes();
     const Tensor& literal = request.problem.literal(node.inputs[2]);
     if (!literal.empty()) {
-      if (literal.dtype() != DType::f32) return Support::no("the bias is a literal of type {}", dtype_name(literal.dtype()));
-      epilogue.steps.push_back({onednn::PostOp::Kind::eltwise, dnnl::algorithm::eltwise_linear, 1, literal.data<float>()[0], {}});
+      if (literal.dtype() != DType::f32)
+        return Support::no("the bias is a literal of type {}", dtype_name(literal.dtype()));
+      epilogue.steps.push_back(
+          {onednn::PostOp::Kind::eltwise, dnnl::algorithm::eltwise_linear, 1, literal.data<float>()[0], {}});
       return Support::yes();
     }
     const int bias = request.problem.input_index(node.inputs[2]);
     spec.bias = onednn::desc_of(request.inputs[static_cast<size_t>(bias)]);
     const bool weight = request.problem.is_weight(bias);
-    operation.operands.push_back({DNNL_ARG_BIAS, weight ? Operand::From::weight : Operand::From::input, bias, spec.bias, spec.bias});
+    operation.operands.push_back(
+        {DNNL_ARG_BIAS, weight ? Operand::From::weight : Operand::From::input, bias, spec.bias, spec.bias});
     return Support::yes();
   }
 };

@@ -22,8 +22,10 @@ PostOp eltwise(algorithm kind, double alpha = 0, double beta = 0) {
 onednn::PostOps unary_steps(const ir::Node& node) {
   const ir::Attributes& attributes = node.attributes;
   if (node.op == &ops::def::relu) return {eltwise(algorithm::eltwise_relu)};
-  if (node.op == &ops::def::leaky_relu) return {eltwise(algorithm::eltwise_relu, attributes.as<ops::LeakyReluAttributes>().alpha)};
-  if (node.op == &ops::def::elu) return {eltwise(algorithm::eltwise_elu, attributes.as<ops::EluAttributes>().alpha)};
+  if (node.op == &ops::def::leaky_relu)
+    return {eltwise(algorithm::eltwise_relu, attributes.as<ops::LeakyReluAttributes>().alpha)};
+  if (node.op == &ops::def::elu)
+    return {eltwise(algorithm::eltwise_elu, attributes.as<ops::EluAttributes>().alpha)};
   if (node.op == &ops::def::sigmoid) return {eltwise(algorithm::eltwise_logistic)};
   if (node.op == &ops::def::tanh) return {eltwise(algorithm::eltwise_tanh)};
   if (node.op == &ops::def::silu) return {eltwise(algorithm::eltwise_swish, 1)};
@@ -43,7 +45,8 @@ onednn::PostOps unary_steps(const ir::Node& node) {
   }
   if (node.op == &ops::def::hardsigmoid) {
     const auto& hard = attributes.as<ops::HardSigmoidAttributes>();
-    return {eltwise(algorithm::eltwise_linear, hard.alpha, hard.beta), eltwise(algorithm::eltwise_clip, 0, 1)};
+    return {eltwise(algorithm::eltwise_linear, hard.alpha, hard.beta),
+            eltwise(algorithm::eltwise_clip, 0, 1)};
   }
   return {};
 }
@@ -54,7 +57,8 @@ onednn::PostOps scalar_steps(const ir::Node& node, double number, bool number_fi
   if (node.op == &ops::def::add) return {eltwise(algorithm::eltwise_linear, 1, number)};
   if (node.op == &ops::def::mul) return {eltwise(algorithm::eltwise_linear, number, 0)};
   if (node.op == &ops::def::sub)
-    return {number_first ? eltwise(algorithm::eltwise_linear, -1, number) : eltwise(algorithm::eltwise_linear, 1, -number)};
+    return {number_first ? eltwise(algorithm::eltwise_linear, -1, number)
+                         : eltwise(algorithm::eltwise_linear, 1, -number)};
   if (node.op == &ops::def::div && !number_first) return {eltwise(algorithm::eltwise_linear, 1 / number, 0)};
   if (node.op == &ops::def::maximum) return {eltwise(algorithm::eltwise_clip, number, infinity)};
   if (node.op == &ops::def::minimum) return {eltwise(algorithm::eltwise_clip, -infinity, number)};
@@ -79,12 +83,15 @@ class Reader {
       : request_(request), problem_(request.problem), rank_(rank), residual_(residual), epilogue_(epilogue) {}
 
   Support read(const ir::Node& node, ir::ValueId running) {
-    if (ops::definition(node).fusion != ops::Fusion::pointwise) return Support::no("'{}' is not pointwise", node.op->name);
+    if (ops::definition(node).fusion != ops::Fusion::pointwise)
+      return Support::no("'{}' is not pointwise", node.op->name);
     if (node.inputs.size() == 1) return append(node, unary_steps(node));
     if (node.inputs.size() != 2) return Support::no("oneDNN has no '{}' as a post-op", node.op->name);
     const bool first = node.inputs[0] == running;
     const ir::ValueId other = node.inputs[first ? 1 : 0];
-    if (other == running) return append(node, node.op == &ops::def::mul ? onednn::PostOps{eltwise(algorithm::eltwise_square)} : onednn::PostOps{});
+    if (other == running)
+      return append(node, node.op == &ops::def::mul ? onednn::PostOps{eltwise(algorithm::eltwise_square)}
+                                                    : onednn::PostOps{});
     const Tensor& literal = problem_.literal(other);
     if (!literal.empty() && literal.size() == 1 && literal.dtype() == DType::f32)
       return append(node, scalar_steps(node, literal.data<float>()[0], !first));
@@ -101,14 +108,17 @@ class Reader {
   Support append_binary(const ir::Node& node, ir::ValueId other, bool running_first) {
     const int input = problem_.input_index(other);
     const algorithm kind = binary_algorithm(node, running_first);
-    if (input < 0 || kind == algorithm::undef) return Support::no("oneDNN has no such '{}' as a post-op", node.op->name);
+    if (input < 0 || kind == algorithm::undef)
+      return Support::no("oneDNN has no such '{}' as a post-op", node.op->name);
     const BoundTensor &operand = request_.inputs[static_cast<size_t>(input)], &output = request_.outputs[0];
-    if (operand.shape.size() > output.shape.size()) return Support::no("'{}' widens the contraction's result", node.op->name);
+    if (operand.shape.size() > output.shape.size())
+      return Support::no("'{}' widens the contraction's result", node.op->name);
     const bool weight = problem_.is_weight(input);
-    const bool like_output = operand.shape == output.shape && operand.layout == output.layout && operand.dtype == output.dtype;
+    const bool like_output =
+        operand.shape == output.shape && operand.layout == output.layout && operand.dtype == output.dtype;
     const bool read_elsewhere = problem_.body().value(other).uses.size() > 1;
-    if (residual_ == Residual::in_place && epilogue_.accumulates < 0 && kind == algorithm::binary_add && like_output && !weight &&
-        !read_elsewhere) {
+    if (residual_ == Residual::in_place && epilogue_.accumulates < 0 && kind == algorithm::binary_add &&
+        like_output && !weight && !read_elsewhere) {
       epilogue_.accumulates = input;
       epilogue_.steps.push_back({PostOp::Kind::sum, {}, 0, 0, {}});
       return Support::yes();
@@ -117,13 +127,15 @@ class Reader {
     if (!aligned) return Support::no("'{}' broadcasts in a way that oneDNN does not", node.op->name);
     const onednn::Desc desc = onednn::desc_of(operand.dtype, *aligned, operand.layout);
     epilogue_.shapes.push_back(*aligned);
-    epilogue_.operands.push_back({DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(epilogue_.steps.size())) | DNNL_ARG_SRC_1,
-                                  weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
+    epilogue_.operands.push_back(
+        {DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(epilogue_.steps.size())) | DNNL_ARG_SRC_1,
+         weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
     epilogue_.steps.push_back({PostOp::Kind::binary, kind, 0, 0, desc});
     return Support::yes();
   }
 
-  /// The operand's shape as the contraction's output has dimensions; none where it cannot be broadcast to that.
+  /// The operand's shape as the contraction's output has dimensions; none where it cannot be broadcast to
+  /// that.
   std::optional<Shape> align(const Shape& operand, const Shape& output) const {
     Shape aligned(output.size() - operand.size(), 1);
     aligned.insert(aligned.end(), operand.begin(), operand.end());
@@ -155,17 +167,20 @@ Shape merged(const Shape& shape, size_t rank) {
 std::optional<Operand> take_bias(Epilogue& epilogue) {
   if (epilogue.steps.empty() || epilogue.steps[0].algorithm != algorithm::binary_add) return std::nullopt;
   const Shape& shape = epilogue.shapes[0];
-  if (!std::all_of(shape.begin(), shape.end() - 1, [](int64_t size) { return size == 1; })) return std::nullopt;
+  if (!std::all_of(shape.begin(), shape.end() - 1, [](int64_t size) { return size == 1; }))
+    return std::nullopt;
   Operand bias = epilogue.operands[0];
   bias.argument = DNNL_ARG_BIAS;
   epilogue.steps.erase(epilogue.steps.begin());
   epilogue.operands.erase(epilogue.operands.begin());
   epilogue.shapes.erase(epilogue.shapes.begin());
-  for (Operand& operand : epilogue.operands) operand.argument -= DNNL_ARG_ATTR_MULTIPLE_POST_OP(1) - DNNL_ARG_ATTR_MULTIPLE_POST_OP(0);
+  for (Operand& operand : epilogue.operands)
+    operand.argument -= DNNL_ARG_ATTR_MULTIPLE_POST_OP(1) - DNNL_ARG_ATTR_MULTIPLE_POST_OP(0);
   return bias;
 }
 
-Support read_epilogue(const Request& request, ir::ValueId from, size_t rank, Residual residual, Epilogue& epilogue) {
+Support read_epilogue(const Request& request, ir::ValueId from, size_t rank, Residual residual,
+                      Epilogue& epilogue) {
   const ir::Graph& body = request.problem.body();
   if (body.outputs.size() != 1) return Support::no("the region has {} outputs", body.outputs.size());
   Reader reader(request, rank, residual, epilogue);
@@ -174,7 +189,8 @@ Support read_epilogue(const Request& request, ir::ValueId from, size_t rank, Res
     const std::vector<ir::Use>& uses = body.value(running).uses;
     if (uses.empty()) return Support::no("the contraction's result is not the region's");
     const ir::Node& node = body.node(uses[0].node);
-    const bool one_user = std::all_of(uses.begin(), uses.end(), [&](const ir::Use& use) { return use.node == uses[0].node; });
+    const bool one_user =
+        std::all_of(uses.begin(), uses.end(), [&](const ir::Use& use) { return use.node == uses[0].node; });
     if (!one_user) return Support::no("a value inside the region is used by several ops");
     if (const Support read = reader.read(node, running); !read) return read;
     running = node.outputs[0];

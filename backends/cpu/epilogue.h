@@ -18,13 +18,14 @@ enum class Residual : uint8_t {
   read,      ///< every operand is read beside
 };
 
-/// Reads the chain that starts at the body's value `from`, which the contraction makes, and ends in the problem's one
-/// output. Says which op cannot be expressed. The contraction sees an output of `rank` dimensions, the leading ones
-/// of the problem's being merged into one.
-Support read_epilogue(const Request& request, ir::ValueId from, size_t rank, Residual residual, Epilogue& epilogue);
+/// Reads the chain that starts at the body's value `from`, which the contraction makes, and ends in the
+/// problem's one output. Says which op cannot be expressed. The contraction sees an output of `rank`
+/// dimensions, the leading ones of the problem's being merged into one.
+Support read_epilogue(const Request& request, ir::ValueId from, size_t rank, Residual residual,
+                      Epilogue& epilogue);
 
-/// Takes the first step out if it adds one number per element of the last dimension: a bias, which contractions have
-/// an argument of their own for.
+/// Takes the first step out if it adds one number per element of the last dimension: a bias, which
+/// contractions have an argument of their own for.
 std::optional<Operand> take_bias(Epilogue& epilogue);
 
 /// `shape` with its leading dimensions merged so that `rank` are left.

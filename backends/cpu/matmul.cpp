@@ -55,12 +55,15 @@ class MatMulTactic : public OnednnTactic {
     if (!all_plain(request)) return Support::no("it takes plain layouts only");
     const int a = problem.input_index(node->inputs[0]), b = problem.input_index(node->inputs[1]);
     if (a < 0 || b < 0) return Support::no("an operand is a literal");
-    if (request.inputs[static_cast<size_t>(a)].dtype == DType::i32) return Support::no("oneDNN does not multiply matrices of i32");
+    if (request.inputs[static_cast<size_t>(a)].dtype == DType::i32)
+      return Support::no("oneDNN does not multiply matrices of i32");
 
-    Shape left = request.inputs[static_cast<size_t>(a)].shape, right = request.inputs[static_cast<size_t>(b)].shape;
+    Shape left = request.inputs[static_cast<size_t>(a)].shape,
+          right = request.inputs[static_cast<size_t>(b)].shape;
     Shape result = request.outputs[0].shape;
     const bool vectors = left.size() == 1 || right.size() == 1;
-    if (vectors && problem.nodes().size() > 1) return Support::no("a product with a vector takes no epilogue here");
+    if (vectors && problem.nodes().size() > 1)
+      return Support::no("a product with a vector takes no epilogue here");
     if (right.size() == 1) right.push_back(1), result.push_back(1);
     if (left.size() == 1) left.insert(left.begin(), 1), result.insert(result.end() - 1, 1);
     const auto& attributes = node->attributes.as<ops::MatMulAttributes>();
@@ -68,7 +71,8 @@ class MatMulTactic : public OnednnTactic {
       left = merged(left, 2);
       result = merged(result, 2);
     }
-    Stack a_stack(left, attributes.transpose_a), b_stack(right, attributes.transpose_b), y_stack(result, false);
+    Stack a_stack(left, attributes.transpose_a), b_stack(right, attributes.transpose_b),
+        y_stack(result, false);
     for (Stack* stack : {&a_stack, &b_stack}) stack->widen(result.size());
     return describe(request, *node, {a, b}, {a_stack, b_stack, y_stack}, operation);
   }
@@ -87,11 +91,15 @@ class MatMulTactic : public OnednnTactic {
                           const std::array<Stack, 3>& stacks, Operation& operation) {
     const auto& [a, b, y] = stacks;
     const DType dtype = request.outputs[0].dtype;
-    const auto from = [&](int input) { return request.problem.is_weight(input) ? Operand::From::weight : Operand::From::input; };
+    const auto from = [&](int input) {
+      return request.problem.is_weight(input) ? Operand::From::weight : Operand::From::input;
+    };
     const bool pack = from(inputs[1]) == Operand::From::weight && !request.candidate.starts_with("plain");
     Epilogue epilogue;
     const Residual residual = request.candidate.ends_with(".binary") ? Residual::read : Residual::in_place;
-    if (const Support read = read_epilogue(request, node.outputs[0], y.shape.size(), residual, epilogue); !read) return read;
+    if (const Support read = read_epilogue(request, node.outputs[0], y.shape.size(), residual, epilogue);
+        !read)
+      return read;
     onednn::MatMulSpec spec;
     spec.a = a.desc(dtype);
     const size_t weight_number = from(inputs[0]) == Operand::From::weight ? 1 : 0;

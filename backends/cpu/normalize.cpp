@@ -14,7 +14,8 @@ using ir::Layout;
 
 /// x and y of one layout.
 Operation between(const onednn::Desc& x, const onednn::Desc& y, const onednn::Description& description) {
-  return {description, {{DNNL_ARG_SRC, Operand::From::input, 0, x, {}}, {DNNL_ARG_DST, Operand::From::output, 0, y, {}}}};
+  return {description,
+          {{DNNL_ARG_SRC, Operand::From::input, 0, x, {}}, {DNNL_ARG_DST, Operand::From::output, 0, y, {}}}};
 }
 
 class SoftmaxTactic : public OnednnTactic {
@@ -33,7 +34,8 @@ class SoftmaxTactic : public OnednnTactic {
     if (x.shape.empty()) return Support::no("it is a scalar");
     if (x.layout != y.layout) return Support::no("it changes the layout");
     if (!is_floating(x.dtype)) return Support::no("the input is {}", dtype_name(x.dtype));
-    const auto axis = ops::normalize_axis(node->attributes.as<ops::SoftmaxAttributes>().axis, static_cast<int64_t>(x.shape.size()));
+    const auto axis = ops::normalize_axis(node->attributes.as<ops::SoftmaxAttributes>().axis,
+                                          static_cast<int64_t>(x.shape.size()));
     const onednn::SoftmaxSpec spec{onednn::desc_of(x), onednn::desc_of(y), static_cast<int>(axis), !softmax};
     operation = between(spec.source, spec.destination, onednn::describe(spec));
     return Support::yes();
@@ -45,7 +47,10 @@ class LrnTactic : public OnednnTactic {
   std::string name() const override { return "onednn.lrn"; }
 
   std::vector<std::vector<Layout>> layouts(const Problem&, const device::DeviceInfo&) const override {
-    return {{Layout::c16, Layout::c16}, {Layout::c8, Layout::c8}, {Layout::nhwc, Layout::nhwc}, {Layout::plain, Layout::plain}};
+    return {{Layout::c16, Layout::c16},
+            {Layout::c8, Layout::c8},
+            {Layout::nhwc, Layout::nhwc},
+            {Layout::plain, Layout::plain}};
   }
 
   Support make(const Request& request, Operation& operation) const override {
@@ -55,8 +60,9 @@ class LrnTactic : public OnednnTactic {
     if (x.layout != y.layout) return Support::no("it changes the layout");
     const auto& lrn = node->attributes.as<ops::LrnAttributes>();
     if (lrn.size % 2 == 0) return Support::no("oneDNN has windows of an odd number of channels");
-    const onednn::LrnSpec spec{onednn::desc_of(x), onednn::desc_of(y), lrn.size, static_cast<float>(lrn.alpha),
-                               static_cast<float>(lrn.beta), static_cast<float>(lrn.bias)};
+    const onednn::LrnSpec spec{
+        onednn::desc_of(x),           onednn::desc_of(y),          lrn.size, static_cast<float>(lrn.alpha),
+        static_cast<float>(lrn.beta), static_cast<float>(lrn.bias)};
     operation = between(spec.source, spec.destination, onednn::describe(spec));
     return Support::yes();
   }
@@ -71,10 +77,12 @@ class LayerNormTactic : public OnednnTactic {
     if (!node) return Support::no("it is no layer norm");
     const BoundTensor &x = request.inputs[0], &y = request.outputs[0];
     if (request.outputs.size() != 1) return Support::no("its statistics are wanted too");
-    if (x.layout != Layout::plain || y.layout != Layout::plain) return Support::no("it takes plain layouts only");
+    if (x.layout != Layout::plain || y.layout != Layout::plain)
+      return Support::no("it takes plain layouts only");
     const int64_t rank = static_cast<int64_t>(x.shape.size());
     const auto& norm = node->attributes.as<ops::LayerNormAttributes>();
-    if (rank < 2 || ops::normalize_axis(norm.axis, rank) != rank - 1) return Support::no("oneDNN normalises over the last axis");
+    if (rank < 2 || ops::normalize_axis(norm.axis, rank) != rank - 1)
+      return Support::no("oneDNN normalises over the last axis");
     onednn::LayerNormSpec spec{onednn::desc_of(x), onednn::desc_of(y), static_cast<float>(norm.epsilon)};
     std::vector<Operand> parameters;
     for (size_t i = 1; i < node->inputs.size(); ++i) {
@@ -82,10 +90,12 @@ class LayerNormTactic : public OnednnTactic {
       const int input = request.problem.input_index(node->inputs[i]);
       if (input < 0) return Support::no("a parameter is a literal");
       const BoundTensor& parameter = request.inputs[static_cast<size_t>(input)];
-      if (parameter.shape != Shape{x.shape.back()}) return Support::no("a parameter is not one number per element of the last axis");
+      if (parameter.shape != Shape{x.shape.back()})
+        return Support::no("a parameter is not one number per element of the last axis");
       const onednn::Desc desc = onednn::desc_of(parameter);
       const bool weight = request.problem.is_weight(input);
-      parameters.push_back({i == 1 ? DNNL_ARG_SCALE : DNNL_ARG_SHIFT, weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
+      parameters.push_back({i == 1 ? DNNL_ARG_SCALE : DNNL_ARG_SHIFT,
+                            weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
       (i == 1 ? spec.scale : spec.shift) = true;
     }
     operation = between(spec.source, spec.destination, onednn::describe(spec));

@@ -20,12 +20,18 @@ dnnl::stream& stream() {
 
 memory::data_type type_of(DType dtype) {
   switch (dtype) {
-    case DType::f32: return memory::data_type::f32;
-    case DType::bf16: return memory::data_type::bf16;
-    case DType::i8: return memory::data_type::s8;
-    case DType::u8: return memory::data_type::u8;
-    case DType::i32: return memory::data_type::s32;
-    default: return memory::data_type::undef;
+    case DType::f32:
+      return memory::data_type::f32;
+    case DType::bf16:
+      return memory::data_type::bf16;
+    case DType::i8:
+      return memory::data_type::s8;
+    case DType::u8:
+      return memory::data_type::u8;
+    case DType::i32:
+      return memory::data_type::s32;
+    default:
+      return memory::data_type::undef;
   }
 }
 
@@ -44,10 +50,14 @@ memory::format_tag blocked_tag(size_t rank, ir::Layout layout) {
   using tag = memory::format_tag;
   const bool wide = layout == ir::Layout::c16;
   switch (rank) {
-    case 3: return wide ? tag::aBc16b : tag::aBc8b;
-    case 4: return wide ? tag::aBcd16b : tag::aBcd8b;
-    case 5: return wide ? tag::aBcde16b : tag::aBcde8b;
-    default: fail("internal: there is no blocked layout of rank {}", rank);
+    case 3:
+      return wide ? tag::aBc16b : tag::aBc8b;
+    case 4:
+      return wide ? tag::aBcd16b : tag::aBcd8b;
+    case 5:
+      return wide ? tag::aBcde16b : tag::aBcde8b;
+    default:
+      fail("internal: there is no blocked layout of rank {}", rank);
   }
 }
 
@@ -60,12 +70,16 @@ Shape from_zero(const Shape& dilations) {
 dnnl::primitive_attr attributes_with(const PostOps& steps) {
   dnnl::post_ops post_ops;
   for (const PostOp& step : steps) {
-    if (step.kind == PostOp::Kind::binary) post_ops.append_binary(step.algorithm, step.operand);
-    else if (step.kind == PostOp::Kind::sum) post_ops.append_sum(1);
+    if (step.kind == PostOp::Kind::binary)
+      post_ops.append_binary(step.algorithm, step.operand);
+    else if (step.kind == PostOp::Kind::sum)
+      post_ops.append_sum(1);
 #if DNNL_VERSION_MAJOR == 2
-    else post_ops.append_eltwise(1, step.algorithm, step.alpha, step.beta);
+    else
+      post_ops.append_eltwise(1, step.algorithm, step.alpha, step.beta);
 #else
-    else post_ops.append_eltwise(step.algorithm, step.alpha, step.beta);
+    else
+      post_ops.append_eltwise(step.algorithm, step.alpha, step.beta);
 #endif
   }
   dnnl::primitive_attr attributes;
@@ -77,24 +91,25 @@ dnnl::primitive_attr attributes_with(const PostOps& steps) {
 /// oneDNN throws where it refuses a combination outright and gives an empty handle where it lacks code; to us
 /// both are a "no".
 template <class Make>
-Description attempt(Make&& make, int implementation = 0) {
+Description attempt(Make&& make, std::string_view implementation = {}) {
   try {
     dnnl::primitive_desc found = make();
-    if (!found) return {};
-    for (; implementation > 0; --implementation)
-      if (!found.next_impl()) return {};
-    return found;
+    if (!found || implementation.empty()) return found;
+    while (found.next_impl())
+      if (implementation_name(found).find(implementation) != std::string::npos) return found;
+    return {};
   } catch (const dnnl::error&) {
     return {};
   }
 }
 
-/// Makes the primitive descriptor of `Primitive` from the arguments of its operation, which 2.x first packs into
-/// a descriptor of the operation and 3.x takes at once.
+/// Makes the primitive descriptor of `Primitive` from the arguments of its operation, which 2.x first packs
+/// into a descriptor of the operation and 3.x takes at once.
 template <class Primitive, class... Arguments>
 dnnl::primitive_desc make_description(const dnnl::primitive_attr& attributes, const Arguments&... arguments) {
 #if DNNL_VERSION_MAJOR == 2
-  return typename Primitive::primitive_desc(typename Primitive::desc(arguments...), attributes, engine(), true);
+  return
+      typename Primitive::primitive_desc(typename Primitive::desc(arguments...), attributes, engine(), true);
 #else
   return typename Primitive::primitive_desc(engine(), arguments..., attributes, true);
 #endif
@@ -106,15 +121,24 @@ std::string instruction_set() {
   using isa = dnnl::cpu_isa;
   constexpr isa none = static_cast<isa>(0);  // its name differs between versions
   switch (dnnl::get_effective_cpu_isa()) {
-    case none: return "sse2";
-    case isa::sse41: return "sse41";
-    case isa::avx: return "avx";
-    case isa::avx2: return "avx2";
-    case isa::avx2_vnni: return "avx2_vnni";
-    case isa::avx512_core: return "avx512_core";
-    case isa::avx512_core_vnni: return "avx512_vnni";
-    case isa::avx512_core_bf16: return "avx512_bf16";
-    default: return "amx";
+    case none:
+      return "sse2";
+    case isa::sse41:
+      return "sse41";
+    case isa::avx:
+      return "avx";
+    case isa::avx2:
+      return "avx2";
+    case isa::avx2_vnni:
+      return "avx2_vnni";
+    case isa::avx512_core:
+      return "avx512_core";
+    case isa::avx512_core_vnni:
+      return "avx512_vnni";
+    case isa::avx512_core_bf16:
+      return "avx512_bf16";
+    default:
+      return "amx";
   }
 }
 
@@ -124,7 +148,12 @@ std::string version() {
 }
 
 dnnl::engine& engine() {
-  static dnnl::engine instance(dnnl::engine::kind::cpu, 0);
+  static dnnl::engine instance = [] {
+    // 2.6's cache mixes up the implementations of one operation when they are listed; kernels keep their own
+    // code.
+    dnnl::set_primitive_cache_capacity(0);
+    return dnnl::engine(dnnl::engine::kind::cpu, 0);
+  }();
   return instance;
 }
 
@@ -134,7 +163,8 @@ Desc desc_of(DType dtype, const Shape& shape, ir::Layout layout) {
   const memory::data_type type = type_of(dtype);
   const size_t rank = shape.size();
   if (rank == 0) return Desc({1}, type, Shape{1});
-  if (rank > 2 && (layout == ir::Layout::c8 || layout == ir::Layout::c16)) return Desc(shape, type, blocked_tag(rank, layout));
+  if (layout == ir::Layout::c8 || layout == ir::Layout::c16)
+    return Desc(shape, type, blocked_tag(rank, layout));
   std::vector<size_t> order;
   for (size_t d = 0; d < rank; ++d) order.push_back(d);
   if (rank > 2 && layout == ir::Layout::nhwc) std::rotate(order.begin() + 1, order.begin() + 2, order.end());
@@ -143,17 +173,22 @@ Desc desc_of(DType dtype, const Shape& shape, ir::Layout layout) {
 
 Desc desc_of(const device::BoundTensor& tensor) { return desc_of(tensor.dtype, tensor.shape, tensor.layout); }
 
-Desc strided_desc(DType dtype, const Shape& shape, const Shape& strides) { return Desc(shape, type_of(dtype), strides); }
+Desc strided_desc(DType dtype, const Shape& shape, const Shape& strides) {
+  return Desc(shape, type_of(dtype), strides);
+}
 
-Desc free_desc(DType dtype, const Shape& shape) { return Desc(shape, type_of(dtype), memory::format_tag::any); }
+Desc free_desc(DType dtype, const Shape& shape) {
+  return Desc(shape, type_of(dtype), memory::format_tag::any);
+}
 
 size_t bytes_of(const Desc& desc) { return desc.get_size(); }
 
-Description describe(const ConvolutionSpec& spec, const PostOps& post_ops, int implementation) {
+Description describe(const ConvolutionSpec& spec, const PostOps& post_ops, std::string_view implementation) {
   const Shape dilations = from_zero(spec.dilations);
   const auto make = [&]<class Primitive>(algorithm kind) {
-    return make_description<Primitive>(attributes_with(post_ops), prop_kind::forward_inference, kind, spec.source, spec.weights,
-                                       spec.bias, spec.destination, spec.strides, dilations, spec.pads_begin, spec.pads_end);
+    return make_description<Primitive>(attributes_with(post_ops), prop_kind::forward_inference, kind,
+                                       spec.source, spec.weights, spec.bias, spec.destination, spec.strides,
+                                       dilations, spec.pads_begin, spec.pads_end);
   };
   return attempt(
       [&]() -> dnnl::primitive_desc {
@@ -162,15 +197,19 @@ Description describe(const ConvolutionSpec& spec, const PostOps& post_ops, int i
             return make.template operator()<dnnl::deconvolution_forward>(algorithm::deconvolution_direct);
           case Convolution::winograd:
             return make.template operator()<dnnl::convolution_forward>(algorithm::convolution_winograd);
-          default: return make.template operator()<dnnl::convolution_forward>(algorithm::convolution_direct);
+          default:
+            return make.template operator()<dnnl::convolution_forward>(algorithm::convolution_direct);
         }
       },
       implementation);
 }
 
-Description describe(const MatMulSpec& spec, const PostOps& post_ops, int implementation) {
+Description describe(const MatMulSpec& spec, const PostOps& post_ops, std::string_view implementation) {
   return attempt(
-      [&] { return make_description<dnnl::matmul>(attributes_with(post_ops), spec.a, spec.b, spec.bias, spec.destination); },
+      [&] {
+        return make_description<dnnl::matmul>(attributes_with(post_ops), spec.a, spec.b, spec.bias,
+                                              spec.destination);
+      },
       implementation);
 }
 
@@ -181,9 +220,9 @@ Description describe(const PoolSpec& spec) {
   using Pooling = dnnl::pooling_forward;
 #endif
   return attempt([&] {
-    return make_description<Pooling>(attributes_with({}), prop_kind::forward_inference, spec.algorithm, spec.source,
-                                     spec.destination, spec.strides, spec.kernel, from_zero(spec.dilations), spec.pads_begin,
-                                     spec.pads_end);
+    return make_description<Pooling>(attributes_with({}), prop_kind::forward_inference, spec.algorithm,
+                                     spec.source, spec.destination, spec.strides, spec.kernel,
+                                     from_zero(spec.dilations), spec.pads_begin, spec.pads_end);
   });
 }
 
@@ -195,32 +234,36 @@ Description describe(const SoftmaxSpec& spec) {
 #endif
   return attempt([&] {
     return make_description<Softmax>(attributes_with({}), prop_kind::forward_inference,
-                                     spec.logarithm ? algorithm::softmax_log : algorithm::softmax_accurate, spec.source,
-                                     spec.destination, spec.axis);
+                                     spec.logarithm ? algorithm::softmax_log : algorithm::softmax_accurate,
+                                     spec.source, spec.destination, spec.axis);
   });
 }
 
 Description describe(const LrnSpec& spec) {
   return attempt([&] {
 #if DNNL_VERSION_MAJOR == 2
-    return make_description<dnnl::lrn_forward>(attributes_with({}), prop_kind::forward_inference, algorithm::lrn_across_channels,
-                                               spec.source, spec.size, spec.alpha, spec.beta, spec.bias);
+    return make_description<dnnl::lrn_forward>(attributes_with({}), prop_kind::forward_inference,
+                                               algorithm::lrn_across_channels, spec.source, spec.size,
+                                               spec.alpha, spec.beta, spec.bias);
 #else
-    return make_description<dnnl::lrn_forward>(attributes_with({}), prop_kind::forward_inference, algorithm::lrn_across_channels,
-                                               spec.source, spec.destination, spec.size, spec.alpha, spec.beta, spec.bias);
+    return make_description<dnnl::lrn_forward>(attributes_with({}), prop_kind::forward_inference,
+                                               algorithm::lrn_across_channels, spec.source, spec.destination,
+                                               spec.size, spec.alpha, spec.beta, spec.bias);
 #endif
   });
 }
 
 Description describe(const LayerNormSpec& spec) {
   using flags = dnnl::normalization_flags;
-  const flags wanted = (spec.scale ? flags::use_scale : flags::none) | (spec.shift ? flags::use_shift : flags::none);
+  const flags wanted =
+      (spec.scale ? flags::use_scale : flags::none) | (spec.shift ? flags::use_shift : flags::none);
   return attempt([&] {
 #if DNNL_VERSION_MAJOR == 2
-    return make_description<dnnl::layer_normalization_forward>(attributes_with({}), prop_kind::forward_inference, spec.source,
-                                                               spec.epsilon, wanted);
+    return make_description<dnnl::layer_normalization_forward>(
+        attributes_with({}), prop_kind::forward_inference, spec.source, spec.epsilon, wanted);
 #else
-    return make_description<dnnl::layer_normalization_forward>(attributes_with({}), prop_kind::forward_inference, spec.source,
+    return make_description<dnnl::layer_normalization_forward>(attributes_with({}),
+                                                               prop_kind::forward_inference, spec.source,
                                                                spec.destination, spec.epsilon, wanted);
 #endif
   });
@@ -228,7 +271,8 @@ Description describe(const LayerNormSpec& spec) {
 
 Description describe(const ReductionSpec& spec) {
   return attempt([&] {
-    return make_description<dnnl::reduction>(attributes_with({}), spec.algorithm, spec.source, spec.destination, 0.0f, 0.0f);
+    return make_description<dnnl::reduction>(attributes_with({}), spec.algorithm, spec.source,
+                                             spec.destination, 0.0f, 0.0f);
   });
 }
 
@@ -258,8 +302,8 @@ void Call::set(size_t number, const void* memory) {
 }
 
 void Call::run() {
-  const dnnl_status_t status =
-      dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(arguments_.size()), arguments_.data());
+  const dnnl_status_t status = dnnl_primitive_execute(primitive_.get(), stream().get(),
+                                                      static_cast<int>(arguments_.size()), arguments_.data());
   require(status == dnnl_success, "oneDNN failed to run a primitive (status {})", static_cast<int>(status));
 }
 
@@ -267,7 +311,8 @@ Tensor reordered(const Tensor& from, const Desc& from_desc, const Desc& to) {
   const int64_t bytes = static_cast<int64_t>(bytes_of(to));
   Tensor made = from.dtype() == DType::f32 ? Tensor(DType::f32, {bytes / 4}) : Tensor(DType::u8, {bytes});
   const Description description = describe(ReorderSpec{from_desc, to});
-  require(static_cast<bool>(description), "oneDNN cannot pack these weights ({} {})", dtype_name(from.dtype()), shape_text(from.shape()));
+  require(static_cast<bool>(description), "oneDNN cannot pack these weights ({} {})",
+          dtype_name(from.dtype()), shape_text(from.shape()));
   const Compiled compiled(description);
   const Tensor scratch(DType::u8, {static_cast<int64_t>(bytes_of(compiled.scratchpad))});
   Call call(compiled);

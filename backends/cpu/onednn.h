@@ -1,7 +1,7 @@
 // What the CPU backend uses of oneDNN. All that differs between its 2.x and 3.x interfaces is in onednn.cpp.
 //
-// A describe_*() function gives the implementation that oneDNN would run, or an empty Description where it has none:
-// no code is made yet. Compiled makes the code; a Call holds one run's memory objects.
+// A describe_*() function gives the implementation that oneDNN would run, or an empty Description where it
+// has none: no code is made yet. Compiled makes the code; a Call holds one run's memory objects.
 #pragma once
 
 #include <dnnl.hpp>
@@ -15,8 +15,8 @@ namespace burnish::cpu::onednn {
 using Desc = dnnl::memory::desc;
 using Description = dnnl::primitive_desc_base;
 
-/// The widest instructions that oneDNN uses here: "sse2", "sse41", "avx", "avx2", "avx512_core", "avx512_vnni",
-/// "avx512_bf16", "amx" ... Follows ONEDNN_MAX_CPU_ISA, as packed formats do.
+/// The widest instructions that oneDNN uses here: "sse2", "sse41", "avx", "avx2", "avx512_core",
+/// "avx512_vnni", "avx512_bf16", "amx" ... Follows ONEDNN_MAX_CPU_ISA, as packed formats do.
 std::string instruction_set();
 /// "2.6.3"
 std::string version();
@@ -51,20 +51,22 @@ using PostOps = std::vector<PostOp>;
 // --- operations ---
 enum class Convolution : uint8_t { direct, winograd, transposed };
 
-/// Shapes are oneDNN's: with groups, weights are [group, output channels, input channels, kernel...]. One entry per
-/// spatial dimension; dilations count from 1. An empty bias desc: none.
+/// Shapes are oneDNN's: with groups, weights are [group, output channels, input channels, kernel...]. One
+/// entry per spatial dimension; dilations count from 1. An empty bias desc: none.
 struct ConvolutionSpec {
   Convolution kind = Convolution::direct;
   Desc source, weights, bias, destination;
   Shape strides, dilations, pads_begin, pads_end;
 };
-/// `implementation` counts oneDNN's list for this operation, fastest guess first.
-Description describe(const ConvolutionSpec& spec, const PostOps& post_ops, int implementation = 0);
+/// oneDNN's first choice; or, for a part of an implementation's name, the first in its list behind that
+/// choice.
+Description describe(const ConvolutionSpec& spec, const PostOps& post_ops,
+                     std::string_view implementation = {});
 
 struct MatMulSpec {
   Desc a, b, bias, destination;
 };
-Description describe(const MatMulSpec& spec, const PostOps& post_ops, int implementation = 0);
+Description describe(const MatMulSpec& spec, const PostOps& post_ops, std::string_view implementation = {});
 
 struct PoolSpec {
   dnnl::algorithm algorithm = dnnl::algorithm::pooling_max;
@@ -122,7 +124,9 @@ struct Compiled {
 /// One session's memory objects for a primitive. Pointers that stay the same from run to run cost nothing.
 class Call {
  public:
-  explicit Call(const Compiled& compiled) : primitive_(compiled.primitive) { add(DNNL_ARG_SCRATCHPAD, compiled.scratchpad); }
+  explicit Call(const Compiled& compiled) : primitive_(compiled.primitive) {
+    add(DNNL_ARG_SCRATCHPAD, compiled.scratchpad);
+  }
   /// Arguments are set() in the order of their being added; the scratchpad is number 0.
   void add(int argument, const Desc& desc);
   void set(size_t number, const void* memory);

@@ -24,7 +24,9 @@ struct Ready {
 class OnednnBound : public device::BoundKernel {
  public:
   OnednnBound(std::shared_ptr<const Ready> ready, std::span<const BoundTensor> outputs)
-      : ready_(std::move(ready)), call_(ready_->compiled), output_bytes_(outputs.empty() ? 0 : outputs[0].bytes()) {
+      : ready_(std::move(ready)),
+        call_(ready_->compiled),
+        output_bytes_(outputs.empty() ? 0 : outputs[0].bytes()) {
     for (const Operand& operand : ready_->operation.operands) call_.add(operand.argument, operand.desc);
   }
 
@@ -33,10 +35,12 @@ class OnednnBound : public device::BoundKernel {
 
   void enqueue(device::Stream&, const device::Arguments& arguments) override {
     const Operation& operation = ready_->operation;
-    if (operation.accumulates >= 0) copy_summand(arguments.inputs[static_cast<size_t>(operation.accumulates)], arguments.outputs[0]);
+    if (operation.accumulates >= 0)
+      copy_summand(arguments.inputs[static_cast<size_t>(operation.accumulates)], arguments.outputs[0]);
     call_.set(0, arguments.workspace);
     size_t weight = 0;
-    for (size_t i = 0; i < operation.operands.size(); ++i) call_.set(i + 1, address(operation.operands[i], arguments, weight));
+    for (size_t i = 0; i < operation.operands.size(); ++i)
+      call_.set(i + 1, address(operation.operands[i], arguments, weight));
     call_.run();
   }
 
@@ -56,7 +60,8 @@ class OnednnBound : public device::BoundKernel {
   void copy_summand(const void* from, void* to) const {
     if (from == to) return;
     parallel_for(output_bytes_, 1 << 16, [&](int64_t begin, int64_t end) {
-      std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin, static_cast<size_t>(end - begin));
+      std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
+                  static_cast<size_t>(end - begin));
     });
   }
 
@@ -79,11 +84,21 @@ int64_t elements(std::span<const BoundTensor> tensors) {
 
 /// oneDNN skips primitives with an empty operand, which would leave the output as it was.
 bool has_empty(std::span<const BoundTensor> tensors) {
-  return std::any_of(tensors.begin(), tensors.end(), [](const BoundTensor& tensor) { return element_count(tensor.shape) == 0; });
+  return std::any_of(tensors.begin(), tensors.end(),
+                     [](const BoundTensor& tensor) { return element_count(tensor.shape) == 0; });
+}
+
+bool has_odd_blocks(std::span<const BoundTensor> tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const BoundTensor& tensor) {
+    const bool blocked = tensor.layout == ir::Layout::c8 || tensor.layout == ir::Layout::c16;
+    return blocked && (tensor.shape.size() < 3 || tensor.shape.size() > 5);
+  });
 }
 
 Support make_checked(const OnednnTactic& tactic, const Request& request, Operation& operation) {
   if (has_empty(request.inputs)) return Support::no("an input has no elements");
+  if (has_odd_blocks(request.inputs) || has_odd_blocks(request.outputs))
+    return Support::no("blocked layouts have rank 3 to 5 here");
   if (const Support made = tactic.make(request, operation); !made) return made;
   if (!operation.description) return Support::no("oneDNN has no such primitive for these shapes and layouts");
   return Support::yes();
@@ -113,6 +128,23 @@ std::string shapes_key(const BindArguments& arguments) {
   return key;
 }
 
+/// What `make` gives, or what an equal kernel made before and still keeps: networks repeat their layers.
+template <class Make>
+std::shared_ptr<const Ready> shared(const std::string& key, Make&& make) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<const Ready>> all;
+  {
+    std::lock_guard lock(mutex);
+    if (const auto found = all.find(key); found != all.end())
+      if (std::shared_ptr<const Ready> alive = found->second.lock()) return alive;
+  }
+  std::shared_ptr<const Ready> made = make();
+  std::lock_guard lock(mutex);
+  std::erase_if(all, [](const auto& entry) { return entry.second.expired(); });
+  all[key] = made;
+  return made;
+}
+
 class OnednnKernel : public device::Kernel {
  public:
   OnednnKernel(const OnednnTactic& tactic, Problem problem, std::string candidate, device::Device& device)
@@ -137,7 +169,9 @@ class OnednnKernel : public device::Kernel {
       kept_.splice(kept_.begin(), kept_, kept);
       return kept_.front().second;
     }
-    kept_.emplace_front(key, make(arguments));
+    const std::string whole = fmt::format("{} {} {} {} {}", tactic_.name(), problem_.text(), candidate_,
+                                          device_.info().threads, key);
+    kept_.emplace_front(key, shared(whole, [&] { return make(arguments); }));
     if (kept_.size() > most_kept) kept_.pop_back();
     return kept_.front().second;
   }
@@ -146,9 +180,13 @@ class OnednnKernel : public device::Kernel {
     std::shared_ptr<const Ready> ready;
     device_.execute([&] {
       Operation operation;
-      Support made = make_checked(tactic_, {problem_, candidate_, arguments.inputs, arguments.outputs, packed_}, operation);
-      if (!made) made = make_checked(tactic_, {problem_, {}, arguments.inputs, arguments.outputs, packed_}, operation = {});
-      require(static_cast<bool>(made), "{} cannot run '{}' at {}: {}", tactic_.name(), problem_.text(), shapes_key(arguments), made.reason());
+      Support made = make_checked(
+          tactic_, {problem_, candidate_, arguments.inputs, arguments.outputs, packed_}, operation);
+      if (!made)
+        made = make_checked(tactic_, {problem_, {}, arguments.inputs, arguments.outputs, packed_},
+                            operation = {});
+      require(static_cast<bool>(made), "{} cannot run '{}' at {}: {}", tactic_.name(), problem_.text(),
+              shapes_key(arguments), made.reason());
       ready = std::make_shared<const Ready>(std::move(operation));
     });
     return ready;
@@ -163,7 +201,9 @@ class OnednnKernel : public device::Kernel {
   mutable std::list<std::pair<std::string, std::shared_ptr<const Ready>>> kept_;  // last used first
 };
 
-BoundTensor at_opt(const ir::TensorType& type, const ir::Bindings& opt) { return {type.dtype, ir::evaluate(type.shape, opt), type.layout}; }
+BoundTensor at_opt(const ir::TensorType& type, const ir::Bindings& opt) {
+  return {type.dtype, ir::evaluate(type.shape, opt), type.layout};
+}
 
 ir::Bindings opt_of(const Problem& problem) {
   ir::Bindings opt;
@@ -189,9 +229,11 @@ std::vector<BoundTensor> outputs_at_opt(const Problem& problem) {
 
 Support OnednnTactic::supports(const Problem& problem, const device::DeviceInfo&) const {
   for (int i = 0; i < problem.input_count(); ++i)
-    if (!onednn::has_type(problem.input(i).dtype)) return Support::no("oneDNN has no {} on this device", dtype_name(problem.input(i).dtype));
+    if (!onednn::has_type(problem.input(i).dtype))
+      return Support::no("oneDNN has no {} on this device", dtype_name(problem.input(i).dtype));
   for (int i = 0; i < problem.output_count(); ++i)
-    if (!onednn::has_type(problem.output(i).dtype)) return Support::no("oneDNN has no {} on this device", dtype_name(problem.output(i).dtype));
+    if (!onednn::has_type(problem.output(i).dtype))
+      return Support::no("oneDNN has no {} on this device", dtype_name(problem.output(i).dtype));
   Operation operation;
   const std::vector<BoundTensor> inputs = inputs_at_opt(problem), outputs = outputs_at_opt(problem);
   return make_checked(*this, {problem, {}, inputs, outputs, {}}, operation);
@@ -199,7 +241,8 @@ Support OnednnTactic::supports(const Problem& problem, const device::DeviceInfo&
 
 std::vector<std::string> OnednnTactic::ids(const Problem&) const { return {"only"}; }
 
-std::vector<device::Candidate> OnednnTactic::candidates(const Problem& problem, device::Device& device) const {
+std::vector<device::Candidate> OnednnTactic::candidates(const Problem& problem,
+                                                        device::Device& device) const {
   std::vector<device::Candidate> working;
   const std::vector<BoundTensor> inputs = inputs_at_opt(problem), outputs = outputs_at_opt(problem);
   device.execute([&] {
@@ -211,21 +254,22 @@ std::vector<device::Candidate> OnednnTactic::candidates(const Problem& problem, 
   return working;
 }
 
-std::vector<Tensor> OnednnTactic::pack(const Problem& problem, const device::Candidate& candidate, std::span<const Tensor> weights,
-                                       device::Device& device) const {
+std::vector<Tensor> OnednnTactic::pack(const Problem& problem, const device::Candidate& candidate,
+                                       std::span<const Tensor> weights, device::Device& device) const {
   std::vector<Tensor> packed;
   device.execute([&] {
     for (const Operand& operand : make_at_opt(*this, problem, candidate.id).operands) {
       if (operand.from != Operand::From::weight) continue;
       const Tensor& weight = weights[static_cast<size_t>(operand.index)];
-      packed.push_back(operand.desc == operand.stored ? weight : onednn::reordered(weight, operand.stored, operand.desc));
+      packed.push_back(
+          operand.desc == operand.stored ? weight : onednn::reordered(weight, operand.stored, operand.desc));
     }
   });
   return packed;
 }
 
-std::unique_ptr<device::Kernel> OnednnTactic::load(const Problem& problem, const device::Candidate& candidate, const std::string&,
-                                                   device::Device& device) const {
+std::unique_ptr<device::Kernel> OnednnTactic::load(const Problem& problem, const device::Candidate& candidate,
+                                                   const std::string&, device::Device& device) const {
   return std::make_unique<OnednnKernel>(*this, problem, candidate.id, device);
 }
 

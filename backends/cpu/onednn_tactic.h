@@ -22,8 +22,8 @@ struct Operand {
 struct Operation {
   onednn::Description description;
   std::vector<Operand> operands;
-  /// The input that the primitive adds to its output where it lies, or -1. Where the plan could not let them share
-  /// memory it is copied first.
+  /// The input that the primitive adds to its output where it lies, or -1. Where the plan could not let them
+  /// share memory it is copied first.
   int accumulates = -1;
 };
 
@@ -43,9 +43,10 @@ struct Request {
 class OnednnTactic : public device::Tactic {
  public:
   Support supports(const device::Problem& problem, const device::DeviceInfo& device) const final;
-  std::vector<device::Candidate> candidates(const device::Problem& problem, device::Device& device) const override;
-  std::vector<Tensor> pack(const device::Problem& problem, const device::Candidate& candidate, std::span<const Tensor> weights,
-                           device::Device& device) const final;
+  std::vector<device::Candidate> candidates(const device::Problem& problem,
+                                            device::Device& device) const override;
+  std::vector<Tensor> pack(const device::Problem& problem, const device::Candidate& candidate,
+                           std::span<const Tensor> weights, device::Device& device) const final;
   std::unique_ptr<device::Kernel> load(const device::Problem& problem, const device::Candidate& candidate,
                                        const std::string& code, device::Device& device) const final;
 
@@ -53,7 +54,8 @@ class OnednnTactic : public device::Tactic {
   virtual Support make(const Request& request, Operation& operation) const = 0;
 
  protected:
-  /// The ids of the configurations that may work, best guess first; those for which make() says no are left out.
+  /// The ids of the configurations that may work, best guess first; those for which make() says no are left
+  /// out.
   virtual std::vector<std::string> ids(const device::Problem& problem) const;
 };
 

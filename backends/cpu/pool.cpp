@@ -21,7 +21,8 @@ int64_t block_of(Layout layout) { return layout == Layout::c16 ? 16 : layout == 
 
 /// Fills the window of a max_pool or average_pool.
 template <class Attributes>
-Support set_window(const Attributes& attributes, const BoundTensor& x, const BoundTensor& y, bool pads_count, onednn::PoolSpec& spec) {
+Support set_window(const Attributes& attributes, const BoundTensor& x, const BoundTensor& y, bool pads_count,
+                   onednn::PoolSpec& spec) {
   const ops::Window window = ops::resolve_window(attributes, attributes.kernel_shape, spatial(x.shape));
   spec.kernel = window.kernel;
   spec.strides = window.strides;
@@ -29,7 +30,8 @@ Support set_window(const Attributes& attributes, const BoundTensor& x, const Bou
   spec.pads_begin = window.pads_begin;
   spec.pads_end = window.pads_end;
   for (size_t d = 0; d < window.rank(); ++d) {
-    const int64_t reach = (y.shape[d + 2] - 1) * window.strides[d] + (window.kernel[d] - 1) * window.dilations[d] + 1;
+    const int64_t reach =
+        (y.shape[d + 2] - 1) * window.strides[d] + (window.kernel[d] - 1) * window.dilations[d] + 1;
     const int64_t hanging = reach - x.shape[d + 2] - window.pads_begin[d];
     if (hanging <= window.pads_end[d]) continue;
     if (pads_count) return Support::no("oneDNN counts what hangs over the end in the mean");
@@ -70,13 +72,15 @@ class PoolTactic : public OnednnTactic {
 
   std::vector<std::vector<Layout>> layouts(const Problem&, const device::DeviceInfo&) const override {
     std::vector<std::vector<Layout>> sets;
-    for (Layout layout : {Layout::c16, Layout::c8, Layout::nhwc, Layout::plain}) sets.push_back({layout, layout});
+    for (Layout layout : {Layout::c16, Layout::c8, Layout::nhwc, Layout::plain})
+      sets.push_back({layout, layout});
     return sets;
   }
 
   Support make(const Request& request, Operation& operation) const override {
     const Problem& problem = request.problem;
-    if (problem.nodes().size() != 1 || request.outputs.size() != 1 || problem.input_count() < 1) return Support::no("it is no pooling alone");
+    if (problem.nodes().size() != 1 || request.outputs.size() != 1 || problem.input_count() < 1)
+      return Support::no("it is no pooling alone");
     const ir::Node& node = problem.node(0);
     const BoundTensor &x = request.inputs[0], &y = request.outputs[0];
     if (x.shape.size() < 3 || x.shape.size() > 5) return Support::no("oneDNN pools in 1 to 3 dimensions");
@@ -85,7 +89,8 @@ class PoolTactic : public OnednnTactic {
     Shape kept = y.shape;  // of a mean without its reduced dimensions
     kept.resize(x.shape.size(), 1);
     const bool same_layout = x.layout == y.layout;
-    const bool flat_alike = y.shape.size() < x.shape.size() && y.layout == Layout::plain && y.shape[1] % block_of(x.layout) == 0;
+    const bool flat_alike =
+        y.shape.size() < x.shape.size() && y.layout == Layout::plain && y.shape[1] % block_of(x.layout) == 0;
     if (!same_layout && !flat_alike) return Support::no("it changes the layout");
     spec.source = onednn::desc_of(x);
     spec.destination = onednn::desc_of(y.dtype, kept, x.layout);
@@ -96,13 +101,15 @@ class PoolTactic : public OnednnTactic {
   }
 
  private:
-  static Support set_operation(const Problem& problem, const ir::Node& node, const BoundTensor& x, const BoundTensor& y,
-                               onednn::PoolSpec& spec) {
-    if (node.op == &ops::def::max_pool) return set_window(node.attributes.as<ops::MaxPoolAttributes>(), x, y, false, spec);
+  static Support set_operation(const Problem& problem, const ir::Node& node, const BoundTensor& x,
+                               const BoundTensor& y, onednn::PoolSpec& spec) {
+    if (node.op == &ops::def::max_pool)
+      return set_window(node.attributes.as<ops::MaxPoolAttributes>(), x, y, false, spec);
     if (node.op == &ops::def::average_pool) {
       const auto& attributes = node.attributes.as<ops::AveragePoolAttributes>();
       const bool include = attributes.count_include_pad;
-      spec.algorithm = include ? dnnl::algorithm::pooling_avg_include_padding : dnnl::algorithm::pooling_avg_exclude_padding;
+      spec.algorithm = include ? dnnl::algorithm::pooling_avg_include_padding
+                               : dnnl::algorithm::pooling_avg_exclude_padding;
       return set_window(attributes, x, y, include, spec);
     }
     if (is_global_mean(node, problem)) return set_global_mean(x, spec);

@@ -221,9 +221,7 @@ void check_tactic(const std::string& name, const std::string& text, const CheckO
   int supported = 0;
   std::string reason;
   auto sets = tactic->layouts(problem, device->info());
-  if (!options.layouts)
-    sets = {std::vector<ir::Layout>(static_cast<size_t>(problem.input_count() + problem.output_count()),
-                                    ir::Layout::plain)};
+  if (!options.layout_sets.empty()) sets = options.layout_sets;
   for (const auto& layouts : sets) {
     const device::Problem laid_out = problem.with_layouts(layouts);
     const Support support = tactic->supports(laid_out, device->info());

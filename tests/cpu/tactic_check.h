@@ -18,10 +18,10 @@ Tensor from_layout(const void* data, DType dtype, const Shape& shape, ir::Layout
 
 struct CheckOptions {
   double relative = 2e-5, absolute = 2e-5;
-  double range = 2;            ///< of random floats
-  unsigned seed = 0;           ///< 0: made from the problem's text
-  std::vector<Tensor> inputs;  ///< used where not empty, in place of random ones
-  bool layouts = true;         ///< false: plain only
+  double range = 2;                                  ///< of random floats
+  unsigned seed = 0;                                 ///< 0: made from the problem's text
+  std::vector<Tensor> inputs;                        ///< used where not empty, in place of random ones
+  std::vector<std::vector<ir::Layout>> layout_sets;  ///< used if not empty, in place of the tactic's own
 };
 
 /// Runs the tactic called `tactic` of the device "cpu" on the problem: for each of its sets of layouts that

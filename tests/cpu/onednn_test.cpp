@@ -1,0 +1,194 @@
+// The tactics over oneDNN against the reference, in all layouts and with all candidates.
+#include <gtest/gtest.h>
+
+#include "tests/cpu/tactic_check.h"
+
+namespace burnish::test {
+namespace {
+
+/// Sums of hundreds of products: f32 rounding in another order.
+const CheckOptions contraction{.relative = 2e-4, .absolute = 2e-4, .range = 1};
+
+void check_conv(const std::string& problem) {
+  check_tactic("onednn.conv", "graph problem" + problem, contraction);
+}
+
+TEST(OnednnConv, WithBiasAndActivation) {
+  check_conv(R"((%x0: f32[1,32,9,7], %w1: f32[24,32,3,3], %w2: f32[24]) {
+    %y = conv(%x0, %w1, %w2) {pads=[1,1,1,1]} : f32[1,24,9,7] yield %y })");
+  for (const char* activation :
+       {"relu(%c)", "leaky_relu(%c) {alpha=0.2}", "clip(%c) {min=0.0, max=6.0}", "silu(%c)", "gelu(%c)",
+        "gelu(%c) {approximate=true}", "hardswish(%c)", "hardsigmoid(%c)", "sigmoid(%c)", "tanh(%c)",
+        "elu(%c) {alpha=0.7}", "softplus(%c)"})
+    check_conv(fmt::format(R"((%x0: f32[2,20,8,5], %w1: f32[33,20,3,3], %w2: f32[33]) {{
+      %c = conv(%x0, %w1, %w2) {{strides=[2,1], pads=[1,0,0,2]}} : f32[2,33,4,5]
+      %y = {} : f32[2,33,4,5] yield %y }})",
+                           activation));
+}
+
+TEST(OnednnConv, WithResidual) {
+  check_conv(R"((%x0: f32[1,32,6,7], %w1: f32[48,32,1,1], %w2: f32[48], %x3: f32[1,48,6,7]) {
+    %c = conv(%x0, %w1, %w2) : f32[1,48,6,7]
+    %s = add(%c, %x3) : f32[1,48,6,7]
+    %y = relu(%s) : f32[1,48,6,7] yield %y })");
+  // The residual is the input itself: it cannot be accumulated where it lies.
+  check_conv(R"((%x0: f32[1,32,6,7], %w1: f32[32,32,3,3]) {
+    %c = conv(%x0, %w1) {pads=[1,1,1,1]} : f32[1,32,6,7]
+    %y = add(%c, %x0) : f32[1,32,6,7] yield %y })");
+  check_conv(R"((%x0: f32[1,16,6,7], %w1: f32[16,16,3,3], %x2: f32[1,16,6,7], %x3: f32[1,16,6,7]) {
+    %c = conv(%x0, %w1) {pads=[1,1,1,1]} : f32[1,16,6,7]
+    %a = silu(%c) : f32[1,16,6,7]
+    %b = add(%x2, %a) : f32[1,16,6,7]
+    %y = mul(%b, %x3) : f32[1,16,6,7] yield %y })");
+}
+
+TEST(OnednnConv, WithScalarsAndPerChannelOperands) {
+  check_conv(R"((%x0: f32[1,32,6,7], %w1: f32[48,32,1,1], %w2: f32[1,48,1,1], %w3: f32[48,1,1]) {
+    constant @half: f32[] = {0.5}
+    %c = conv(%x0, %w1) : f32[1,48,6,7]
+    %b = mul(%c, @half) : f32[1,48,6,7]
+    %d = mul(%b, %w2) : f32[1,48,6,7]
+    %e = add(%d, %w3) : f32[1,48,6,7]
+    %y = sigmoid(%e) : f32[1,48,6,7] yield %y })");
+}
+
+TEST(OnednnConv, WithGroups) {
+  check_conv(R"((%x0: f32[1,32,9,7], %w1: f32[32,1,3,3], %w2: f32[32]) {
+    %c = conv(%x0, %w1, %w2) {pads=[1,1,1,1], group=32} : f32[1,32,9,7]
+    %y = clip(%c) {min=0.0, max=6.0} : f32[1,32,9,7] yield %y })");
+  check_conv(R"((%x0: f32[1,20,9,9], %w1: f32[20,1,5,5], %w2: f32[20]) {
+    %y = conv(%x0, %w1, %w2) {strides=[2,2], pads=[2,2,2,2], group=20} : f32[1,20,5,5] yield %y })");
+  check_conv(R"((%x0: f32[2,12,5,5], %w1: f32[9,4,3,3]) {
+    %y = conv(%x0, %w1) {group=3} : f32[2,9,3,3] yield %y })");
+  check_conv(R"((%x0: f32[2,64,5,5], %w1: f32[64,32,3,3]) {
+    %y = conv(%x0, %w1) {group=2, pads=[1,1,1,1]} : f32[2,64,5,5] yield %y })");
+}
+
+TEST(OnednnConv, OfOtherRanksDilationsAndStems) {
+  check_conv(R"((%x0: f32[1,3,17,19], %w1: f32[40,3,7,7], %w2: f32[40]) {
+    %c = conv(%x0, %w1, %w2) {strides=[2,2], pads=[3,3,3,3]} : f32[1,40,9,10]
+    %y = relu(%c) : f32[1,40,9,10] yield %y })");
+  check_conv(R"((%x0: f32[2,7,23], %w1: f32[11,7,4]) {
+    %y = conv(%x0, %w1) {strides=[3], pads=[2,1], dilations=[2]} : f32[2,11,7] yield %y })");
+  check_conv(R"((%x0: f32[1,5,6,7,8], %w1: f32[9,5,3,2,3]) {
+    %y = conv(%x0, %w1) {strides=[1,2,2], pads=[1,0,1,1,0,1]} : f32[1,9,6,3,4] yield %y })");
+  check_conv(R"((%x0: f32[1,32,15,15], %w1: f32[32,32,3,3]) {
+    %y = conv(%x0, %w1) {dilations=[2,2], pads=[2,2,2,2]} : f32[1,32,15,15] yield %y })");
+  check_conv(R"((%x0: f32[1,4,8,8], %w1: f32[6,4,3,3]) {
+    %y = conv(%x0, %w1) {auto_pad="SAME_UPPER", strides=[2,2]} : f32[1,6,4,4] yield %y })");
+}
+
+TEST(OnednnConv, WithWeightsThatAreComputed) {
+  check_conv(R"((%x0: f32[1,6,8,8], %x1: f32[10,6,3,3], %x2: f32[10]) {
+    %y = conv(%x0, %x1, %x2) : f32[1,10,6,6] yield %y })");
+}
+
+TEST(OnednnConv, Transposed) {
+  check_conv(R"((%x0: f32[1,24,7,5], %w1: f32[24,16,2,2], %w2: f32[16]) {
+    %c = conv_transpose(%x0, %w1, %w2) {strides=[2,2]} : f32[1,16,14,10]
+    %y = relu(%c) : f32[1,16,14,10] yield %y })");
+  check_conv(R"((%x0: f32[1,6,7,5], %w1: f32[6,4,3,3]) {
+    %y = conv_transpose(%x0, %w1) {strides=[2,3], pads=[1,1,1,0], output_padding=[1,1], group=2} : f32[1,8,14,16] yield %y })");
+  check_conv(R"((%x0: f32[1,6,7,5], %x1: f32[6,4,3,3]) {
+    %y = conv_transpose(%x0, %x1) {dilations=[2,2]} : f32[1,4,11,9] yield %y })");
+}
+
+void check_matmul(const std::string& problem) {
+  check_tactic("onednn.matmul", "graph problem" + problem, contraction);
+}
+
+TEST(OnednnMatMul, WithWeights) {
+  check_matmul(R"((%x0: f32[5,70], %w1: f32[70,33]) { %y = matmul(%x0, %w1) : f32[5,33] yield %y })");
+  check_matmul(R"((%x0: f32[2,9,64], %w1: f32[48,64], %w2: f32[48], %x3: f32[2,9,48]) {
+    %p = matmul(%x0, %w1) {transpose_b=true} : f32[2,9,48]
+    %b = add(%p, %w2) : f32[2,9,48]
+    %g = gelu(%b) : f32[2,9,48]
+    %y = add(%g, %x3) : f32[2,9,48] yield %y })");
+  check_matmul(R"((%x0: f32[1,300], %w1: f32[300,1000], %w2: f32[1000]) {
+    %p = matmul(%x0, %w1) : f32[1,1000]
+    %y = add(%p, %w2) : f32[1,1000] yield %y })");
+  check_matmul(R"((%w0: f32[20,30], %x1: f32[3,30,7]) { %y = matmul(%w0, %x1) : f32[3,20,7] yield %y })");
+}
+
+TEST(OnednnMatMul, Batched) {
+  check_matmul(R"((%x0: f32[2,3,17,24], %x1: f32[2,3,19,24]) {
+    %y = matmul(%x0, %x1) {transpose_b=true} : f32[2,3,17,19] yield %y })");
+  check_matmul(R"((%x0: f32[2,3,17,19], %x1: f32[3,19,8], %x2: f32[2,3,17,8]) {
+    constant @c: f32[] = {0.125}
+    %p = matmul(%x0, %x1) : f32[2,3,17,8]
+    %s = mul(%p, @c) : f32[2,3,17,8]
+    %y = add(%s, %x2) : f32[2,3,17,8] yield %y })");
+  check_matmul(
+      R"((%x0: f32[4,6,5], %x1: f32[4,6,9]) { %y = matmul(%x0, %x1) {transpose_a=true} : f32[4,5,9] yield %y })");
+  check_matmul(R"((%x0: f32[1,6,5], %x1: f32[4,5,9]) { %y = matmul(%x0, %x1) : f32[4,6,9] yield %y })");
+}
+
+TEST(OnednnMatMul, OfVectors) {
+  check_matmul(R"((%x0: f32[6], %x1: f32[6,5]) { %y = matmul(%x0, %x1) : f32[5] yield %y })");
+  check_matmul(R"((%x0: f32[3,4,6], %x1: f32[6]) { %y = matmul(%x0, %x1) : f32[3,4] yield %y })");
+  check_matmul(R"((%x0: f32[6], %x1: f32[6]) { %y = matmul(%x0, %x1) : f32[] yield %y })");
+}
+
+void check_pool(const std::string& problem) { check_tactic("onednn.pool", "graph problem" + problem); }
+
+TEST(OnednnPool, MaxAndAverage) {
+  check_pool(R"((%x0: f32[2,32,11,13]) {
+    %y = max_pool(%x0) {kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]} : f32[2,32,6,7] yield %y })");
+  check_pool(R"((%x0: f32[1,20,11,13]) {
+    %y = max_pool(%x0) {kernel_shape=[3,2], strides=[2,2], ceil_mode=true} : f32[1,20,5,7] yield %y })");
+  check_pool(
+      R"((%x0: f32[1,20,11]) { %y = max_pool(%x0) {kernel_shape=[3], dilations=[2]} : f32[1,20,7] yield %y })");
+  check_pool(R"((%x0: f32[1,20,11,13]) {
+    %y = average_pool(%x0) {kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]} : f32[1,20,6,7] yield %y })");
+  check_pool(R"((%x0: f32[1,20,11,13]) {
+    %y = average_pool(%x0) {kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=true} : f32[1,20,11,13] yield %y })");
+  check_pool(R"((%x0: f32[1,5,6,7,8]) {
+    %y = average_pool(%x0) {kernel_shape=[2,3,2], strides=[2,2,2]} : f32[1,5,3,3,4] yield %y })");
+}
+
+TEST(OnednnPool, MeanOfAllPixels) {
+  check_pool(R"((%x0: f32[2,48,7,9]) { %y = reduce_mean(%x0) {axes=[2,3]} : f32[2,48,1,1] yield %y })");
+  check_tactic("onednn.pool",
+               "graph problem(%x0: f32[2,48,7,9]) { %y = reduce_mean(%x0) {axes=[-1,-2], keepdims=false} : "
+               "f32[2,48] yield %y }",
+               {.layout_sets = {{ir::Layout::c16, ir::Layout::plain},
+                                {ir::Layout::nhwc, ir::Layout::plain},
+                                {ir::Layout::plain, ir::Layout::plain}}});
+}
+
+TEST(OnednnSoftmax, AlongAnyAxis) {
+  check_tactic("onednn.softmax",
+               "graph problem(%x0: f32[3,5,37]) { %y = softmax(%x0) : f32[3,5,37] yield %y }");
+  check_tactic("onednn.softmax",
+               "graph problem(%x0: f32[3,19,7,5]) { %y = softmax(%x0) {axis=1} : f32[3,19,7,5] yield %y }");
+  check_tactic("onednn.softmax",
+               "graph problem(%x0: f32[4,100]) { %y = log_softmax(%x0) : f32[4,100] yield %y }");
+}
+
+TEST(OnednnLayerNorm, OverTheLastAxis) {
+  check_tactic("onednn.layer_norm", R"(graph problem(%x0: f32[2,7,65], %w1: f32[65], %w2: f32[65]) {
+    %y = layer_norm(%x0, %w1, %w2) {epsilon=1e-6} : f32[2,7,65] yield %y })");
+  check_tactic(
+      "onednn.layer_norm",
+      "graph problem(%x0: f32[4,33], %x1: f32[33]) { %y = layer_norm(%x0, %x1) : f32[4,33] yield %y }");
+}
+
+TEST(OnednnLrn, AcrossChannels) {
+  check_tactic("onednn.lrn", R"(graph problem(%x0: f32[2,20,5,7]) {
+    %y = lrn(%x0) {alpha=0.1, beta=0.6, bias=2.0, size=5} : f32[2,20,5,7] yield %y })");
+}
+
+TEST(OnednnReformat, BetweenAnyTwo) {
+  std::vector<std::vector<ir::Layout>> sets;
+  for (ir::Layout from : {ir::Layout::plain, ir::Layout::nhwc, ir::Layout::c8, ir::Layout::c16})
+    for (ir::Layout to : {ir::Layout::plain, ir::Layout::nhwc, ir::Layout::c8, ir::Layout::c16})
+      sets.push_back({from, to});
+  for (const char* type :
+       {"f32[2,20,5,7]", "f32[1,32,9]", "f32[1,3,2,3,4]", "bf16[2,20,5,7]", "u8[1,17,3,3]"})
+    check_tactic("onednn.reformat",
+                 fmt::format("graph problem(%x0: {0}) {{ %y = reformat(%x0) : {0} yield %y }}", type),
+                 {.layout_sets = sets});
+}
+
+}  // namespace
+}  // namespace burnish::test
