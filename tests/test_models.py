@@ -1,0 +1,110 @@
+"""Real models give ONNX Runtime's outputs, at every size that they declare dynamic, with no fallback kernel on the CPU.
+
+The packaged models run beside ONNX Runtime; the exported ones (scripts/export_models.py) beside the outputs recorded
+with them. Those that are not there are skipped: ./check fetches the packaged ones, ./check --all exports.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(REPOSITORY / folder) for folder in ("scripts", "bench")]
+
+import packaged  # noqa: E402
+import runtimes  # noqa: E402
+from fetch_models import models_folder  # noqa: E402
+
+Arrays = Mapping[str, np.ndarray]
+
+FLOAT_ERROR = 1e-4  # relative L2
+INT8_ERROR = 5e-2
+INT8_SAME_ARGMAX = 0.95
+INT8_MODELS = ("title_encoder", "title_decoder")
+EXPORTED = sorted(path.parent for path in (models_folder() / "exported").glob("*/export.json"))
+
+
+def burnish(*arguments: str | Path) -> None:
+    """Run the tool without measuring candidates; fails the test with its words."""
+    command = [runtimes.BURNISH, *arguments, "--device=cpu", "--tune=model", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
+
+
+def shape_options(option: str, arrays: Iterable[Arrays], choose: np.ufunc) -> list[str]:
+    """`option` for each input: the least or the most of each dimension over some inputs."""
+    every = list(arrays)
+    shapes = {name: choose.reduce([a[name].shape for a in every]) for name in every[0]}
+    return [f"{option}={name}={'x'.join(map(str, shape))}" for name, shape in shapes.items()]
+
+
+def build(model: Path, inputs: list[Arrays], folder: Path) -> Path:
+    """An engine for the range of sizes of `inputs`, tuned for the first; it must need no fallback kernel."""
+    engine = folder / "model.burnish"
+    options = shape_options("--opt-shape", inputs[:1], np.maximum)
+    options += shape_options("--min-shape", inputs, np.minimum) + shape_options("--max-shape", inputs, np.maximum)
+    burnish("build", model, "-o", engine, *options)
+    opt = shape_options("--shape", inputs[:1], np.maximum)
+    report = folder / "bench.json"
+    burnish("bench", engine, *opt, "--warmup-ms=0", "--duration-s=0", "--iterations=1", f"--json={report}")
+    assert json.loads(report.read_text())["fallback_kernels"] == 0
+    return engine
+
+
+def run(engine: Path, inputs: Arrays, folder: Path) -> dict[str, np.ndarray]:
+    """The engine's outputs by the names of their files."""
+    given = []
+    for name, array in inputs.items():
+        file = folder / ("in_" + runtimes.file_name(name))
+        np.save(file, array)
+        given.append(f"--input={name}={file}")
+    outputs = folder / "outputs"
+    burnish("run", engine, *given, f"--output-dir={outputs}")
+    return {file.name: np.load(file) for file in outputs.glob("*.npy")}
+
+
+def check(got: Mapping[str, np.ndarray], expected: Arrays, int8: bool = False) -> None:
+    """Every expected output is there, of its type and shape, and near enough."""
+    assert sorted(got) == sorted(map(runtimes.file_name, expected))
+    for name, wanted in expected.items():
+        actual = got[runtimes.file_name(name)]
+        assert (actual.dtype, actual.shape) == (wanted.dtype, wanted.shape)
+        error = np.linalg.norm(actual - wanted) / np.linalg.norm(wanted)
+        assert error <= (INT8_ERROR if int8 else FLOAT_ERROR), f"{name} is off by {error:.1e} (relative L2)"
+        if int8:
+            assert (actual.argmax(-1) == wanted.argmax(-1)).mean() >= INT8_SAME_ARGMAX
+
+
+@pytest.mark.parametrize("name", packaged.PACKAGED)
+def test_packaged_model(name: str, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = packaged.PACKAGED[name]
+    if not model.path.is_file():
+        pytest.skip("needs scripts/fetch_models.py")
+    session = onnxruntime.InferenceSession(model.path)
+    names = [output.name for output in session.get_outputs()]
+    inputs = [model.inputs(sizes, seed) for seed, sizes in enumerate(model.sizes)]
+    engine = build(model.path, inputs, tmp_path)
+    for arrays in inputs:
+        check(run(engine, arrays, tmp_path), dict(zip(names, session.run(names, arrays))), name in INT8_MODELS)
+
+
+@pytest.mark.skipif(not EXPORTED, reason="needs scripts/export_models.py")
+@pytest.mark.parametrize("folder", EXPORTED, ids=[path.name for path in EXPORTED])
+def test_exported_model(folder: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+
+    def tensors(data: Path, kind: str) -> Arrays:
+        protos = [onnx.load_tensor(path) for path in sorted(data.glob(f"{kind}_*.pb"))]
+        return {proto.name: onnx.numpy_helper.to_array(proto) for proto in protos}
+
+    data_sets = sorted(folder.glob("test_data_set_*"))
+    inputs = [tensors(data, "input") for data in data_sets]
+    engine = build(folder / "model.onnx", inputs, tmp_path)
+    for arrays, data in zip(inputs, data_sets):
+        check(run(engine, arrays, tmp_path), tensors(data, "output"))
