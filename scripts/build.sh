@@ -20,7 +20,7 @@ run() {
 
 if ! run cmake --preset release -DBURNISH_PYTHON=ON -DPython_EXECUTABLE="$PWD/.venv/bin/python" ||
    ! run cmake --build build -j "${JOBS:-$(nproc)}"; then
-  grep -E -A 12 'error|FAILED|CMake Error' $log | head -n 60 >&2 || tail -n 30 $log >&2
+  grep -E -A 12 'error|FAILED|CMake Error' $log | cut -c1-400 | head -n 60 >&2 || tail -n 30 $log >&2
   echo "build failed (whole log: $log)" >&2
   exit 1
 fi
