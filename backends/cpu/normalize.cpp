@@ -22,8 +22,8 @@ class SoftmaxTactic : public OnednnTactic {
  public:
   std::string name() const override { return "onednn.softmax"; }
 
-  std::vector<std::vector<Layout>> layouts(const Problem&, const device::DeviceInfo&) const override {
-    return {{Layout::plain, Layout::plain}, {Layout::nhwc, Layout::nhwc}, {Layout::c16, Layout::c16}};
+  std::vector<std::vector<Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override {
+    return same_layouts(problem, {Layout::plain, Layout::nhwc, Layout::c16});
   }
 
   Support make(const Request& request, Operation& operation) const override {
@@ -46,11 +46,8 @@ class LrnTactic : public OnednnTactic {
  public:
   std::string name() const override { return "onednn.lrn"; }
 
-  std::vector<std::vector<Layout>> layouts(const Problem&, const device::DeviceInfo&) const override {
-    return {{Layout::c16, Layout::c16},
-            {Layout::c8, Layout::c8},
-            {Layout::nhwc, Layout::nhwc},
-            {Layout::plain, Layout::plain}};
+  std::vector<std::vector<Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override {
+    return same_layouts(problem, {Layout::c16, Layout::c8, Layout::nhwc, Layout::plain});
   }
 
   Support make(const Request& request, Operation& operation) const override {

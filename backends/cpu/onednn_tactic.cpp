@@ -213,6 +213,16 @@ ir::Bindings opt_of(const Problem& problem) {
 
 }  // namespace
 
+std::vector<std::vector<ir::Layout>> same_layouts(const Problem& problem,
+                                                  std::initializer_list<ir::Layout> layouts) {
+  const size_t tensors = static_cast<size_t>(problem.input_count() + problem.output_count());
+  if (problem.input_count() != 1 || problem.output_count() != 1)
+    return {std::vector<ir::Layout>(tensors, ir::Layout::plain)};
+  std::vector<std::vector<ir::Layout>> sets;
+  for (ir::Layout layout : layouts) sets.push_back({layout, layout});
+  return sets;
+}
+
 std::vector<BoundTensor> inputs_at_opt(const Problem& problem) {
   const ir::Bindings opt = opt_of(problem);
   std::vector<BoundTensor> tensors;

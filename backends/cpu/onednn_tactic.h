@@ -59,6 +59,11 @@ class OnednnTactic : public device::Tactic {
   virtual std::vector<std::string> ids(const device::Problem& problem) const;
 };
 
+/// Sets in which the one input and the one output of a problem have the same layout, each of `layouts` in
+/// turn; the plain set alone for other problems.
+std::vector<std::vector<ir::Layout>> same_layouts(const device::Problem& problem,
+                                                  std::initializer_list<ir::Layout> layouts);
+
 /// The problem's inputs and outputs at the opt of its symbols.
 std::vector<device::BoundTensor> inputs_at_opt(const device::Problem& problem);
 std::vector<device::BoundTensor> outputs_at_opt(const device::Problem& problem);

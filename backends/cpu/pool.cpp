@@ -70,11 +70,8 @@ class PoolTactic : public OnednnTactic {
  public:
   std::string name() const override { return "onednn.pool"; }
 
-  std::vector<std::vector<Layout>> layouts(const Problem&, const device::DeviceInfo&) const override {
-    std::vector<std::vector<Layout>> sets;
-    for (Layout layout : {Layout::c16, Layout::c8, Layout::nhwc, Layout::plain})
-      sets.push_back({layout, layout});
-    return sets;
+  std::vector<std::vector<Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override {
+    return same_layouts(problem, {Layout::c16, Layout::c8, Layout::nhwc, Layout::plain});
   }
 
   Support make(const Request& request, Operation& operation) const override {
