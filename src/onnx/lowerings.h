@@ -32,6 +32,11 @@ class Lower;
   X("Pad", "", 1, lower_pad_1) \
   X("Tile", "", 1, lower_tile_1)
 
+// lower_loss.cpp
+#define BURNISH_LOSS_LOWERINGS(X) \
+  X("NegativeLogLikelihoodLoss", "", 12, lower_negative_log_likelihood_loss) \
+  X("SoftmaxCrossEntropyLoss", "", 12, lower_softmax_cross_entropy_loss)
+
 // lower_linear.cpp
 #define BURNISH_LINEAR_LOWERINGS(X) \
   X("Conv", "", 1, lower_conv) \
@@ -101,6 +106,7 @@ class Lower;
 #define BURNISH_LOWERINGS(X) \
   BURNISH_CONSTANT_LOWERINGS(X) \
   BURNISH_DATA_LOWERINGS(X) \
+  BURNISH_LOSS_LOWERINGS(X) \
   BURNISH_LINEAR_LOWERINGS(X) \
   BURNISH_NORM_LOWERINGS(X) \
   BURNISH_ARITHMETIC_LOWERINGS(X) \
