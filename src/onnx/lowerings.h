@@ -37,6 +37,10 @@ class Lower;
   X("NegativeLogLikelihoodLoss", "", 12, lower_negative_log_likelihood_loss) \
   X("SoftmaxCrossEntropyLoss", "", 12, lower_softmax_cross_entropy_loss)
 
+// lower_einsum.cpp
+#define BURNISH_EINSUM_LOWERINGS(X) \
+  X("Einsum", "", 12, lower_einsum)
+
 // lower_linear.cpp
 #define BURNISH_LINEAR_LOWERINGS(X) \
   X("Conv", "", 1, lower_conv) \
@@ -107,6 +111,7 @@ class Lower;
   BURNISH_CONSTANT_LOWERINGS(X) \
   BURNISH_DATA_LOWERINGS(X) \
   BURNISH_LOSS_LOWERINGS(X) \
+  BURNISH_EINSUM_LOWERINGS(X) \
   BURNISH_LINEAR_LOWERINGS(X) \
   BURNISH_NORM_LOWERINGS(X) \
   BURNISH_ARITHMETIC_LOWERINGS(X) \

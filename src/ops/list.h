@@ -4,8 +4,9 @@
 #define BURNISH_OPS(X)                                        \
   /* region.cpp */                                            \
   X(region) X(reformat)                                       \
-  /* conv.cpp, matmul.cpp */                                  \
+  /* conv.cpp, matmul.cpp, einsum.cpp */                      \
   X(conv) X(conv_transpose) X(deform_conv) X(matmul)          \
+  X(einsum)                                                   \
   /* pool.cpp */                                              \
   X(max_pool) X(average_pool) X(lp_pool) X(max_unpool)        \
   /* reduce.cpp */                                            \
