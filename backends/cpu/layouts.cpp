@@ -53,4 +53,12 @@ std::vector<std::vector<ir::Layout>> shared_layouts(const device::Problem& probl
   return sets;
 }
 
+Support only_plain(const device::Problem& problem) {
+  for (int i = 0; i < problem.input_count(); ++i)
+    if (problem.input(i).layout != ir::Layout::plain) return Support::no("plain layouts only");
+  for (int i = 0; i < problem.output_count(); ++i)
+    if (problem.output(i).layout != ir::Layout::plain) return Support::no("plain layouts only");
+  return Support::yes();
+}
+
 }  // namespace burnish::cpu

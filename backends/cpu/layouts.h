@@ -13,4 +13,7 @@ Support follows_output(const device::Problem& problem);
 /// are plain: channels last, blocks of 16, blocks of 8 and plain, as far as the shapes allow.
 std::vector<std::vector<ir::Layout>> shared_layouts(const device::Problem& problem);
 
+/// Whether all tensors are plain.
+Support only_plain(const device::Problem& problem);
+
 }  // namespace burnish::cpu

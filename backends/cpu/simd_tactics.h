@@ -5,6 +5,14 @@
 
 namespace burnish::cpu {
 
+const device::Tactic& direct_tactic();
 const device::Tactic& pointwise_tactic();
+const device::Tactic& simd_reformat_tactic();
+const device::Tactic& transpose_tactic();
+const device::Tactic& arg_tactic();
+const device::Tactic& norm_tactic();
+const device::Tactic& reduce_tactic();
+const device::Tactic& simd_softmax_tactic();
+const device::Tactic& window_tactic();
 
 }  // namespace burnish::cpu

@@ -1,4 +1,4 @@
-// Which instruction sets Highway compiles our kernels for: baseline x86-64 (EMU128), SSE4, AVX2 with FMA,
+// Which instruction sets Highway compiles our kernels for: baseline x86-64 (one lane, left to the compiler), SSE4, AVX2 with FMA,
 // AVX-512. To be included before Highway's headers. The choice among them is made at run time.
 #pragma once
 

@@ -7,14 +7,22 @@ namespace burnish::cpu {
 
 std::span<const device::Tactic* const> tactics() {
   static const std::initializer_list<const device::Tactic*> table = {
-      &conv_tactic(),        //
-      &matmul_tactic(),      //
-      &pool_tactic(),        //
-      &pointwise_tactic(),   //
-      &softmax_tactic(),     //
-      &layer_norm_tactic(),  //
-      &lrn_tactic(),         //
-      &reformat_tactic(),    //
+      &window_tactic(),         //
+      &conv_tactic(),           //
+      &matmul_tactic(),         //
+      &pool_tactic(),           //
+      &pointwise_tactic(),      //
+      &simd_softmax_tactic(),   //
+      &softmax_tactic(),        //
+      &norm_tactic(),           //
+      &layer_norm_tactic(),     //
+      &lrn_tactic(),            //
+      &reduce_tactic(),         //
+      &arg_tactic(),            //
+      &transpose_tactic(),      //
+      &simd_reformat_tactic(),  //
+      &reformat_tactic(),       //
+      &direct_tactic(),         //
   };
   return {table.begin(), table.size()};
 }

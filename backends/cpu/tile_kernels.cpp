@@ -12,6 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace burnish::cpu::HWY_NAMESPACE {
+namespace {  // names are this file's own: other files have kernels of the same names
 
 using DF = hn::ScalableTag<float>;
 using VF = hn::Vec<DF>;
@@ -196,6 +197,7 @@ TileKernel float_kernel(std::string_view op) {
   return nullptr;
 }
 
+}  // namespace
 }  // namespace burnish::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

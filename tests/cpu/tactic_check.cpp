@@ -239,7 +239,7 @@ void check_tactic(const std::string& name, const std::string& text, const CheckO
 
 void for_each_target(const std::function<void()>& body) {
   for (const int64_t targets :
-       {int64_t{0}, int64_t{HWY_AVX2 | HWY_SSE4}, int64_t{HWY_SSE4}, int64_t{HWY_EMU128}}) {
+       {int64_t{0}, int64_t{HWY_AVX2 | HWY_SSE4}, int64_t{HWY_SSE4}, int64_t{HWY_SCALAR}}) {
     hwy::SetSupportedTargetsForTest(targets);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
     SCOPED_TRACE(fmt::format("instruction sets {:#x}", targets));
