@@ -22,6 +22,13 @@ struct DeviceInfo {
   std::string tuning_key;
   int64_t memory_bytes = 0;
   int threads = 1;
+  bool tf32 = false;  ///< f32 contractions may round their operands to 10 bits of mantissa (DeviceOptions::tf32)
+};
+
+/// A mark in a stream's order, for other streams to wait on.
+class Event {
+ public:
+  virtual ~Event() = default;
 };
 
 /// A queue of work in order. On a CPU enqueue runs at once.
@@ -29,10 +36,24 @@ class Stream {
  public:
   virtual ~Stream() = default;
   virtual void synchronize() = 0;
+  /// Marks what has been enqueued so far; nothing to do where enqueue runs at once.
+  virtual void record(Event&) {}
+  /// What is enqueued from here on runs after what `event` marked on its stream.
+  virtual void wait(Event&) {}
+};
+
+/// A captured sequence of work that is launched as a whole.
+class Graph {
+ public:
+  virtual ~Graph() = default;
+  virtual void launch(Stream& stream) = 0;
+  /// The kernels, copies and memory sets in it.
+  virtual int work_nodes() const = 0;
 };
 
 struct DeviceOptions {
   int threads = 0;  ///< CPU threads in all; 0: what the process may use
+  bool tf32 = false;
 };
 
 /// An opened device. Shared by engines and sessions; every method may be called from any thread.
@@ -51,6 +72,11 @@ class Device {
   virtual std::unique_ptr<Stream> create_stream() = 0;
   /// A stream that the caller owns (a CUstream on CUDA).
   virtual std::unique_ptr<Stream> wrap_stream(void* native) = 0;
+  virtual std::unique_ptr<Event> create_event() { return std::make_unique<Event>(); }
+  /// Records what `body` enqueues on `stream`, and on streams that it joins to it by events (which must be joined
+  /// back), instead of running it. Pointers are captured as they are. Null where the device has no graphs. Throws what
+  /// `body` throws, and Error where something in it cannot be captured (a synchronize, a fallback kernel).
+  virtual std::unique_ptr<Graph> capture(Stream&, const std::function<void()>& /*body*/) { return nullptr; }
 
   /// Runs `body` where work of this device may be launched from, and returns when it has returned. The CPU
   /// passes it to the one thread that owns the OpenMP team; a GPU makes its context current.
@@ -87,6 +113,6 @@ std::vector<std::string> backend_names();
 std::shared_ptr<Device> open_device(const std::string& spec, const DeviceOptions& options = {});
 
 /// The version of this interface: a backend's library is refused when it was built for another.
-inline constexpr int interface_version = 1;
+inline constexpr int interface_version = 2;
 
 }  // namespace burnish::device

@@ -1,0 +1,238 @@
+#include "cuda/generated.h"
+
+#include <cstring>
+
+#include "cuda/body_text.h"
+#include "cuda/kernel_text.h"
+#include "ops/infer.h"
+
+namespace burnish::cuda {
+namespace {
+
+constexpr std::string_view code_magic = "burnish-cuda-1";
+
+/// What an engine keeps of a kernel: "burnish-cuda-1 sm_90a SOURCE_BYTES\n", the source, the cubin.
+struct Code {
+  std::string target, source, cubin;
+
+  std::string str() const { return fmt::format("{} {} {}\n", code_magic, target, source.size()) + source + cubin; }
+
+  static Code parse(const std::string& text) {
+    Code code;
+    const size_t end = text.find('\n'), first = text.find(' '), second = text.find(' ', first + 1);
+    const bool header = end != std::string::npos && second < end && text.substr(0, first) == code_magic;
+    require(header, "a CUDA kernel's code is damaged: it has no header");
+    const std::string digits = text.substr(second + 1, end - second - 1);
+    const bool number = !digits.empty() && digits.size() < 10 && digits.find_first_not_of("0123456789") == std::string::npos;
+    require(number && std::stoul(digits) <= text.size() - end - 1, "a CUDA kernel's code is damaged: its length is wrong");
+    code.target = text.substr(first + 1, second - first - 1);
+    code.source = text.substr(end + 1, std::stoul(digits));
+    code.cubin = text.substr(end + 1 + code.source.size());
+    return code;
+  }
+};
+
+/// A loaded cubin, with its functions.
+class Module {
+ public:
+  Module(CudaDevice& device, const std::string& cubin) : device_(device) {
+    const ContextScope scope(device.context());
+    device.check(driver().cuModuleLoadData(&module_, cubin.data()), "cuModuleLoadData");
+  }
+  ~Module() {
+    const ContextScope scope(device_.context());
+    driver().cuModuleUnload(module_);
+  }
+  Module(const Module&) = delete;
+
+  CUfunction function(const std::string& name, size_t shared_bytes) {
+    const ContextScope scope(device_.context());
+    CUfunction function = nullptr;
+    device_.check(driver().cuModuleGetFunction(&function, module_, name.c_str()), "cuModuleGetFunction");
+    constexpr size_t always_allowed = 48 << 10;
+    if (shared_bytes > always_allowed)
+      device_.check(driver().cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(shared_bytes)), "cuFuncSetAttribute");
+    return function;
+  }
+
+ private:
+  CudaDevice& device_;
+  CUmodule module_ = nullptr;
+};
+
+struct BoundLaunch {
+  CUfunction function = nullptr;
+  Launch launch;
+};
+
+class GeneratedBound : public device::BoundKernel {
+ public:
+  GeneratedBound(CudaDevice& device, std::string name, std::vector<BoundLaunch> launches, std::vector<int> inputs, std::vector<int32_t> sizes,
+                 size_t workspace, int in_place)
+      : device_(device), name_(std::move(name)), launches_(std::move(launches)), inputs_(std::move(inputs)), sizes_(std::move(sizes)),
+        workspace_(workspace), in_place_(in_place) {}
+
+  size_t workspace_bytes() const override { return workspace_; }
+  int in_place_input() const override { return in_place_; }
+
+  void enqueue(device::Stream& any_stream, const device::Arguments& arguments) override {
+    CudaStream& stream = cuda_stream(any_stream);
+    constexpr size_t most_operands = 64;
+    const void* operands[most_operands];
+    size_t count = 0;
+    for (int input : inputs_) operands[count++] = arguments.inputs[static_cast<size_t>(input)];
+    for (const Tensor& constant : arguments.constants) operands[count++] = constant.raw();
+    for (void* output : arguments.outputs) operands[count++] = output;
+    operands[count] = arguments.workspace;
+    void* parameters[] = {operands, sizes_.data()};
+    for (const BoundLaunch& bound : launches_) run(stream, bound, parameters);
+  }
+
+ private:
+  void run(CudaStream& stream, const BoundLaunch& bound, void** parameters) {
+    const Launch& launch = bound.launch;
+    CUlaunchAttribute attributes[2];
+    unsigned count = 0;
+    if (launch.cluster > 1) {
+      attributes[count].id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+      attributes[count++].value.clusterDim = {1, 1, launch.cluster};
+    }
+    if (stream.follows_kernel() && device_.arch().number >= 90) {
+      attributes[count].id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+      attributes[count++].value.programmaticStreamSerializationAllowed = 1;
+    }
+    const CUlaunchConfig config = {launch.grid[0], launch.grid[1], launch.grid[2], launch.threads, 1, 1,
+                                   static_cast<unsigned>(launch.shared_bytes), stream.native(), attributes, count};
+    device_.check(driver().cuLaunchKernelEx(&config, bound.function, parameters, nullptr), "cuLaunchKernelEx", name_.c_str());
+    stream.set_follows_kernel(true);
+    stream.set_last_kernel(name_.c_str());
+  }
+
+  CudaDevice& device_;
+  std::string name_;
+  std::vector<BoundLaunch> launches_;
+  std::vector<int> inputs_;
+  std::vector<int32_t> sizes_;
+  size_t workspace_;
+  int in_place_;
+};
+
+class GeneratedKernel : public device::Kernel {
+ public:
+  GeneratedKernel(const GeneratedTactic& tactic, device::Problem problem, std::string candidate, CudaDevice& device, const std::string& cubin)
+      : tactic_(tactic), problem_(std::move(problem)), candidate_(std::move(candidate)), device_(device), module_(device, cubin) {}
+
+  std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
+    const device::Problem concrete = problem_at(problem_, arguments);
+    std::vector<BoundLaunch> launches;
+    for (Launch& launch : tactic_.launches(concrete, candidate_, device_.arch()))
+      launches.push_back({module_.function(launch.entry, launch.shared_bytes), launch});
+    std::vector<int> inputs;
+    for (int i = 0; i < problem_.input_count(); ++i)
+      if (!problem_.is_weight(i)) inputs.push_back(i);
+    std::vector<int32_t> sizes = tactic_.sizes(concrete, candidate_).values(tactic_.sizes(problem_, candidate_));
+    if (sizes.empty()) sizes.push_back(0);  // an empty struct is one byte
+    return std::make_unique<GeneratedBound>(device_, tactic_.name() + " " + candidate_, std::move(launches), std::move(inputs), std::move(sizes),
+                                            tactic_.workspace_bytes(concrete, candidate_, device_.arch()), tactic_.in_place_input(concrete));
+  }
+
+ private:
+  const GeneratedTactic& tactic_;
+  device::Problem problem_;
+  std::string candidate_;
+  CudaDevice& device_;
+  mutable Module module_;
+};
+
+}  // namespace
+
+std::string Sizes::declaration() const {
+  std::string text = "struct Sizes {\n";
+  for (const auto& [name, value] : entries_) {
+    if (value.is_constant()) text += fmt::format("  static constexpr int {} = {};\n", name, value.constant());
+    else text += fmt::format("  int {};\n", name);
+  }
+  return text + "};\n";
+}
+
+std::vector<int32_t> Sizes::values(const Sizes& problem_sizes) const {
+  std::vector<int32_t> values;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (problem_sizes.entries_.at(i).second.is_constant()) continue;
+    const int64_t value = entries_[i].second.constant();
+    require(value >= INT32_MIN && value <= INT32_MAX, "a tensor of more than 2^31 elements has no CUDA kernel");
+    values.push_back(static_cast<int32_t>(value));
+  }
+  return values;
+}
+
+device::Problem problem_at(const device::Problem& problem, const device::BindArguments& arguments) {
+  if (problem.is_static()) return problem;
+  std::vector<ir::TensorType> inputs;
+  for (const device::BoundTensor& bound : arguments.inputs) {
+    ir::TensorType type{bound.dtype, {}, bound.layout};
+    for (int64_t size : bound.shape) type.shape.push_back(size);
+    inputs.push_back(std::move(type));
+  }
+  return problem.with_inputs(inputs);
+}
+
+std::string operands_declaration(const device::Problem& problem) {
+  std::string inputs, constants, outputs;
+  int order = 0;
+  for (int i = 0; i < problem.input_count(); ++i) {
+    if (problem.is_weight(i)) constants += fmt::format("  const void* c{};\n", order++);
+    else inputs += fmt::format("  const {}* x{};\n", memory_type(problem.input(i).dtype), i);
+  }
+  for (int i = 0; i < problem.output_count(); ++i) outputs += fmt::format("  {}* y{};\n", memory_type(problem.output(i).dtype), i);
+  return "struct Operands {\n" + inputs + constants + outputs + "  char* workspace;\n};\n";
+}
+
+int weight_order(const device::Problem& problem, int input) {
+  int order = 0;
+  for (int i = 0; i < input; ++i) order += problem.is_weight(i);
+  return order;
+}
+
+std::string operand_pointer(const device::Problem& problem, int input) {
+  if (!problem.is_weight(input)) return fmt::format("p.x{}", input);
+  return fmt::format("static_cast<const {}*>(p.c{})", memory_type(problem.input(input).dtype), weight_order(problem, input));
+}
+
+std::string GeneratedTactic::program(const device::Problem& problem, const std::string& candidate, const Arch& arch) const {
+  bool narrow = true;  // all results are rounded to 16 bits
+  for (int i = 0; i < problem.output_count(); ++i) narrow = narrow && dtype_bytes(problem.output(i).dtype) <= 2;
+  return (narrow ? "#define BURNISH_FAST\n" : "") + kernel_text("prelude") + "namespace burnish {\n" + operands_declaration(problem) +
+         sizes(problem, candidate).declaration() + source(problem, candidate, arch) + "}  // namespace burnish\n";
+}
+
+std::string GeneratedTactic::compile(const device::Problem& problem, const device::Candidate& candidate, device::Device& device) const {
+  const Arch& arch = cuda_device(device).arch();
+  Code code;
+  code.target = target(arch);
+  code.source = program(problem, candidate.id, arch);
+  code.cubin = compile_cuda(code.source, code.target);
+  return code.str();
+}
+
+std::unique_ptr<device::Kernel> GeneratedTactic::load(const device::Problem& problem, const device::Candidate& candidate, const std::string& text,
+                                                      device::Device& device) const {
+  CudaDevice& cuda = cuda_device(device);
+  Code code = Code::parse(text);
+  if (code.target != target(cuda.arch())) code.cubin = compile_cuda(program(problem, candidate.id, cuda.arch()), target(cuda.arch()));
+  return std::make_unique<GeneratedKernel>(*this, problem, candidate.id, cuda, code.cubin);
+}
+
+std::string constants_text(std::initializer_list<std::pair<const char*, int64_t>> constants) {
+  std::string text;
+  for (const auto& [name, value] : constants) text += fmt::format("constexpr int {} = {};\n", name, value);
+  return text;
+}
+
+const std::string& kernel_text(const std::string& name) {
+  const auto found = kernel_texts().find(name);
+  require(found != kernel_texts().end(), "internal: there is no kernel text '{}'", name);
+  return found->second;
+}
+
+}  // namespace burnish::cuda

@@ -1,0 +1,69 @@
+// What all tactics share whose kernels are our own text, compiled by NVRTC.
+#pragma once
+
+#include "cuda/access.h"
+#include "cuda/device.h"
+
+namespace burnish::cuda {
+
+/// The numbers that a kernel is written over. Those known at build are constants of its text, the others are handed
+/// over at each launch: either way the text says s.NAME.
+class Sizes {
+ public:
+  void add(std::string name, ir::Dim value) { entries_.emplace_back(std::move(name), std::move(value)); }
+  /// "struct Sizes { static constexpr int C = 64; int M; };"
+  std::string declaration() const;
+  /// What the struct of `problem_sizes.declaration()` holds, by the numbers of this (all of which are constant).
+  std::vector<int32_t> values(const Sizes& problem_sizes) const;
+
+ private:
+  std::vector<std::pair<std::string, ir::Dim>> entries_;
+};
+
+/// One launch of a kernel with the signature (Operands, Sizes).
+struct Launch {
+  std::string entry = "kernel";
+  std::array<unsigned, 3> grid = {1, 1, 1};
+  unsigned threads = 128;
+  unsigned cluster = 1;  ///< blocks of a cluster, along z
+  size_t shared_bytes = 0;
+};
+
+/// A problem with all dimensions as numbers, as bound; `problem` itself where it has no others.
+device::Problem problem_at(const device::Problem& problem, const device::BindArguments& arguments);
+
+/// "struct Operands { const f16* x0; const void* c0; f16* y0; char* workspace; };": what a kernel reads and writes.
+/// x and y by index of input and output, c by order among the weights.
+std::string operands_declaration(const device::Problem& problem);
+/// The operand's pointer in kernels' text: "p.x0", or "static_cast<const f16*>(p.c1)" for a weight.
+std::string operand_pointer(const device::Problem& problem, int input);
+/// The order of input `i` among the weights.
+int weight_order(const device::Problem& problem, int input);
+
+/// A tactic that writes its kernel's text. Subclasses say what they support, write, and launch.
+class GeneratedTactic : public device::Tactic {
+ public:
+  std::string compile(const device::Problem& problem, const device::Candidate& candidate, device::Device& device) const final;
+  std::unique_ptr<device::Kernel> load(const device::Problem& problem, const device::Candidate& candidate, const std::string& code,
+                                       device::Device& device) const final;
+
+  /// The whole text but for the prelude, Operands and Sizes, which come before it. Dimensions may be symbolic.
+  virtual std::string source(const device::Problem& problem, const std::string& candidate, const Arch& arch) const = 0;
+  virtual Sizes sizes(const device::Problem& problem, const std::string& candidate) const = 0;
+  /// `problem` has numbers only.
+  virtual std::vector<Launch> launches(const device::Problem& problem, const std::string& candidate, const Arch& arch) const = 0;
+  virtual size_t workspace_bytes(const device::Problem&, const std::string& /*candidate*/, const Arch&) const { return 0; }
+  virtual int in_place_input(const device::Problem&) const { return -1; }
+  /// What to compile for: a tactic that uses no architecture's own instructions takes the plain name.
+  virtual std::string target(const Arch& arch) const { return arch.name(); }
+
+  /// The complete text of the kernel, as compile() gives it to NVRTC.
+  std::string program(const device::Problem& problem, const std::string& candidate, const Arch& arch) const;
+};
+
+/// Text with "NAME" replaced by values: {"TILE_M", 64} gives "constexpr int TILE_M = 64;".
+std::string constants_text(std::initializer_list<std::pair<const char*, int64_t>> constants);
+/// An embedded kernel's text by the name of its file.
+const std::string& kernel_text(const std::string& name);
+
+}  // namespace burnish::cuda

@@ -1,0 +1,89 @@
+// Copies to shared memory and products on the tensor cores, by their PTX names.
+namespace burnish {
+
+/// 16 bytes from global to shared memory in the background; zeros where `valid` is false (nothing is read then).
+BURNISH_DEVICE void copy_16(uint32_t to, const void* from, bool valid) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(valid ? 16 : 0) : "memory");
+}
+BURNISH_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int LEFT> BURNISH_DEVICE void wait_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
+
+/// Four 8x8 matrices of 16-bit elements (or 8x4 of 32-bit ones); lane i gives the address of row i % 8 of matrix i / 8.
+BURNISH_DEVICE void load_matrices(uint32_t (&into)[4], uint32_t address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];" : "=r"(into[0]), "=r"(into[1]), "=r"(into[2]), "=r"(into[3]) : "r"(address) : "memory");
+}
+BURNISH_DEVICE void load_matrices_transposed(uint32_t (&into)[4], uint32_t address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];" : "=r"(into[0]), "=r"(into[1]), "=r"(into[2]), "=r"(into[3]) : "r"(address) : "memory");
+}
+
+/// d += a * b over 32 bytes of the inner dimension: 16x8 results in a warp, a row-major, b column-major.
+template <class T> struct Multiply;
+template <> struct Multiply<f16> {
+  static BURNISH_DEVICE void run(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  }
+};
+template <> struct Multiply<bf16> {
+  static BURNISH_DEVICE void run(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  }
+};
+BURNISH_DEVICE uint32_t to_tf32(float x) { uint32_t y; asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x)); return y; }
+BURNISH_DEVICE void multiply_tf32(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+template <> struct Multiply<float> {
+  static BURNISH_DEVICE void run(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+    const float x[4] = {__uint_as_float(a[0]), __uint_as_float(a[1]), __uint_as_float(a[2]), __uint_as_float(a[3])};
+    const float y[2] = {__uint_as_float(b0), __uint_as_float(b1)};
+    uint32_t xs[4], ys[2];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) xs[i] = to_tf32(x[i]);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) ys[i] = to_tf32(y[i]);
+#ifndef BURNISH_TF32  // the product of f32 in three of tf32: x y = (xs + xr)(ys + yr), without xr yr
+    uint32_t xr[4], yr[2];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) xr[i] = to_tf32(x[i] - __uint_as_float(xs[i]));
+#pragma unroll
+    for (int i = 0; i < 2; ++i) yr[i] = to_tf32(y[i] - __uint_as_float(ys[i]));
+    multiply_tf32(d, xr, ys[0], ys[1]);
+    multiply_tf32(d, xs, yr[0], yr[1]);
+#endif
+    multiply_tf32(d, xs, ys[0], ys[1]);
+  }
+};
+
+#if __CUDA_ARCH__ >= 900
+// --- barriers on which copies of the copy engine arrive ---
+BURNISH_DEVICE void barrier_init(uint32_t barrier, int count) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory"); }
+BURNISH_DEVICE void barrier_init_done() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+BURNISH_DEVICE void barrier_expect(uint32_t barrier, int bytes) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory"); }
+BURNISH_DEVICE void barrier_wait(uint32_t barrier, int parity) {
+  asm volatile("{\n .reg .pred done;\nWAIT:\n mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n @done bra DONE;\n bra WAIT;\nDONE:\n}" ::"r"(barrier), "r"(parity) : "memory");
+}
+/// `bytes` (a multiple of 16) from global to shared memory by the copy engine.
+BURNISH_DEVICE void copy_bulk(uint32_t to, const void* from, int bytes, uint32_t barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from), "r"(bytes), "r"(barrier) : "memory");
+}
+
+// --- clusters ---
+BURNISH_DEVICE void cluster_sync() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+BURNISH_DEVICE uint32_t address_in_block(uint32_t address, int block) {
+  uint32_t there;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(block));
+  return there;
+}
+BURNISH_DEVICE float4 load_from_block(uint32_t address) {
+  float4 y;
+  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(y.x), "=f"(y.y), "=f"(y.z), "=f"(y.w) : "r"(address) : "memory");
+  return y;
+}
+#endif
+
+}  // namespace burnish
