@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "base/error.h"
 #include "device/problem.h"
 
 namespace burnish::cuda {

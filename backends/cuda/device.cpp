@@ -124,9 +124,9 @@ device::DeviceInfo describe_gpu(int index, const device::DeviceOptions& options)
 CudaDevice::CudaDevice(int index, const device::DeviceOptions& options) : index_(index) {
   info_ = describe_gpu(index, options);
   info_.tuning_key += ".nvrtc" + compiler_version();
-  arch_ = Arch::parse(info_.arch);
+  gpu_.arch = Arch::parse(info_.arch);
   check_driver(driver().cuDeviceGet(&device_, index), "cuDeviceGet");
-  multiprocessors_ = attribute(device_, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+  gpu_.multiprocessors = attribute(device_, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   check_driver(driver().cuDevicePrimaryCtxRetain(&context_, device_), "cuDevicePrimaryCtxRetain");
 }
 

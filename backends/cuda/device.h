@@ -12,6 +12,12 @@ namespace burnish::cuda {
 
 class CudaDevice;
 
+/// What kernels are chosen and written for; needs no device to be there.
+struct Gpu {
+  Arch arch;
+  int multiprocessors = 132;
+};
+
 /// Makes the device's context current on this thread for the life of the scope.
 class ContextScope {
  public:
@@ -68,8 +74,8 @@ class CudaDevice : public device::Device, public std::enable_shared_from_this<Cu
   double measure(const std::function<void(device::Stream&, int)>& enqueue, int rotate, double budget_us) override;
 
   CUcontext context() const { return context_; }
-  const Arch& arch() const { return arch_; }
-  int multiprocessors() const { return multiprocessors_; }
+  const Gpu& gpu() const { return gpu_; }
+  const Arch& arch() const { return gpu_.arch; }
 
   /// Throws Error naming `what` unless the call went well. An error after which the context is lost is remembered
   /// with the kernel that was at work, and every later call is refused with it.
@@ -81,8 +87,7 @@ class CudaDevice : public device::Device, public std::enable_shared_from_this<Cu
   int index_;
   CUdevice device_ = 0;
   CUcontext context_ = nullptr;
-  Arch arch_;
-  int multiprocessors_ = 0;
+  Gpu gpu_;
   device::DeviceInfo info_;
   mutable std::mutex mutex_;
   std::string fault_;

@@ -125,7 +125,7 @@ class GeneratedKernel : public device::Kernel {
   std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
     const device::Problem concrete = problem_at(problem_, arguments);
     std::vector<BoundLaunch> launches;
-    for (Launch& launch : tactic_.launches(concrete, candidate_, device_.arch()))
+    for (Launch& launch : tactic_.launches(concrete, problem_, candidate_, device_.arch()))
       launches.push_back({module_.function(launch.entry, launch.shared_bytes), launch});
     std::vector<int> inputs;
     for (int i = 0; i < problem_.input_count(); ++i)

@@ -43,15 +43,21 @@ int weight_order(const device::Problem& problem, int input);
 /// A tactic that writes its kernel's text. Subclasses say what they support, write, and launch.
 class GeneratedTactic : public device::Tactic {
  public:
+  std::vector<device::Candidate> candidates(const device::Problem& problem, device::Device& device) const final {
+    return configurations(problem, cuda_device(device).gpu());
+  }
   std::string compile(const device::Problem& problem, const device::Candidate& candidate, device::Device& device) const final;
   std::unique_ptr<device::Kernel> load(const device::Problem& problem, const device::Candidate& candidate, const std::string& code,
                                        device::Device& device) const final;
 
+  /// Candidates, best first.
+  virtual std::vector<device::Candidate> configurations(const device::Problem&, const Gpu&) const { return {{"only", 0}}; }
   /// The whole text but for the prelude, Operands and Sizes, which come before it. Dimensions may be symbolic.
   virtual std::string source(const device::Problem& problem, const std::string& candidate, const Arch& arch) const = 0;
   virtual Sizes sizes(const device::Problem& problem, const std::string& candidate) const = 0;
-  /// `problem` has numbers only.
-  virtual std::vector<Launch> launches(const device::Problem& problem, const std::string& candidate, const Arch& arch) const = 0;
+  /// `problem` has numbers only; `written` is the one that the text was written for.
+  virtual std::vector<Launch> launches(const device::Problem& problem, const device::Problem& written, const std::string& candidate,
+                                       const Arch& arch) const = 0;
   virtual size_t workspace_bytes(const device::Problem&, const std::string& /*candidate*/, const Arch&) const { return 0; }
   virtual int in_place_input(const device::Problem&) const { return -1; }
   /// What to compile for: a tactic that uses no architecture's own instructions takes the plain name.

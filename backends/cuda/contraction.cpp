@@ -1,0 +1,261 @@
+#include "cuda/contraction.h"
+
+#include <algorithm>
+
+#include "ops/contraction.h"
+#include "ops/table.h"
+
+namespace burnish::cuda {
+namespace {
+
+using device::Problem;
+using ir::Dim;
+
+std::vector<Dim> slice(const std::vector<Dim>& dims, size_t first, size_t last) {
+  return {dims.begin() + static_cast<std::ptrdiff_t>(first), dims.begin() + static_cast<std::ptrdiff_t>(last)};
+}
+
+/// The window of a convolution whose input may be symbolic; "SAME" pads need numbers.
+std::optional<ops::Window> window_of(const ops::ConvAttributes& attributes, const ir::TensorType& x, const std::vector<int64_t>& weights) {
+  std::vector<int64_t> kernel(weights.begin() + 2, weights.end()), input;
+  for (size_t d = 2; d < x.shape.size(); ++d) {
+    if (!x.shape[d].is_constant() && attributes.auto_pad.starts_with("SAME")) return std::nullopt;
+    input.push_back(x.shape[d].is_constant() ? x.shape[d].constant() : 1 << 20);
+  }
+  return ops::resolve_window(attributes, kernel, input);
+}
+
+Support analyse_conv(const Problem& problem, const ir::Node& node, Contraction& into) {
+  const auto& attributes = node.attributes.as<ops::ConvAttributes>();
+  if (!problem.is_weight(into.right)) return Support::no("a convolution whose weights are computed");
+  const ir::TensorType &x = problem.input(into.left), &w = problem.input(into.right);
+  const ir::TensorType& y = problem.body().value(node.outputs[0]).type;
+  const auto weights = ir::constants(w.shape);
+  if (!weights || (x.rank() != 3 && x.rank() != 4)) return Support::no("a convolution of rank {}", x.rank());
+  const auto window = window_of(attributes, x, *weights);
+  if (!window) return Support::no("pads that depend on the input's size");
+  into.conv = true;
+  into.groups = attributes.group;
+  if ((*weights)[0] % into.groups) return Support::no("groups of unequal size");
+  const size_t spatial = window->rank();
+  for (size_t d = 0; d < spatial; ++d) {
+    const size_t at = d + 2 - spatial;  // one dimension is a row of pixels
+    into.kernel[at] = window->kernel[d];
+    into.strides[at] = window->strides[d];
+    into.dilations[at] = window->dilations[d];
+    into.pads[at] = window->pads_begin[d];
+    into.pads_end[at] = window->pads_end[d];
+  }
+  const Strides strides = logical_strides(x);
+  into.images = x.shape[0];
+  into.channels = (*weights)[1];
+  into.width = x.shape.back();
+  into.out_width = y.shape.back();
+  if (spatial == 2) {
+    into.height = x.shape[2];
+    into.out_height = y.shape[2];
+    into.left_h = strides[2];
+  }
+  into.left_image = strides[0];
+  into.left_c = strides[1];
+  into.left_w = strides.back();
+  into.batch = into.groups;
+  into.rows = into.out_height * into.out_width;
+  into.total_rows = into.images * into.rows;
+  into.columns = (*weights)[0] / into.groups;
+  into.inner = into.channels * into.kernel[0] * into.kernel[1];
+  return Support::yes();
+}
+
+Support analyse_matmul(const Problem& problem, const ir::Node& node, Contraction& into) {
+  const auto& attributes = node.attributes.as<ops::MatMulAttributes>();
+  const ir::TensorType &a = problem.input(into.left), &b = problem.input(into.right);
+  if (a.rank() < 2 || b.rank() < 2) return Support::no("a product with a vector");
+  if (a.layout != ir::Layout::plain || b.layout != ir::Layout::plain) return Support::no("a product of {}", a.str());
+  const size_t ra = a.shape.size(), rb = b.shape.size();
+  const Dim a_rows = a.shape[ra - 2], a_columns = a.shape[ra - 1], b_rows = b.shape[rb - 2], b_columns = b.shape[rb - 1];
+  into.rows = attributes.transpose_a ? a_columns : a_rows;
+  into.inner = attributes.transpose_a ? a_rows : a_columns;
+  into.columns = attributes.transpose_b ? b_rows : b_columns;
+  into.left_h = attributes.transpose_a ? Dim(1) : a_columns;
+  into.left_c = attributes.transpose_a ? a_columns : Dim(1);
+  into.right_n = attributes.transpose_b ? b_columns : Dim(1);
+  into.right_k = attributes.transpose_b ? Dim(1) : b_columns;
+  const std::vector<Dim>& y = problem.body().value(node.outputs[0]).type.shape;
+  const std::vector<Dim> batch = slice(y, 0, y.size() - 2), b_batch = slice(b.shape, 0, rb - 2), a_batch = slice(a.shape, 0, ra - 2);
+  into.batch = ir::product(batch);
+  into.total_rows = into.rows;
+  if (ir::product(b_batch).is(1) && ra >= rb && !attributes.transpose_a) {  // one matrix for all: the batch joins the rows
+    into.total_rows = into.batch * into.rows;
+    into.batch = 1;
+    return Support::yes();
+  }
+  if (problem.is_weight(into.right) && !ir::product(b_batch).is(1)) return Support::no("a stack of weight matrices");
+  // A strided batch: each operand runs through all of it or stays.
+  const auto stride = [&](const std::vector<Dim>& own, const Dim& matrix) -> std::optional<Dim> {
+    if (ir::product(own).is(1)) return Dim(0);
+    std::vector<Dim> padded(batch.size() - own.size(), Dim(1));
+    padded.insert(padded.end(), own.begin(), own.end());
+    return padded == batch ? std::optional<Dim>(matrix) : std::nullopt;
+  };
+  const auto a_stride = stride(a_batch, a_rows * a_columns), b_stride = stride(b_batch, b_rows * b_columns);
+  if (!a_stride || !b_stride) return Support::no("batches that are repeated in part");
+  into.left_batch = *a_stride;
+  into.right_batch = *b_stride;
+  return Support::yes();
+}
+
+}  // namespace
+
+Support Contraction::analyse(const Problem& problem, Contraction& into) {
+  bool found = false;
+  for (size_t i = 0; i < problem.nodes().size(); ++i) {
+    if (problem.op(i).fusion != ops::Fusion::contraction) continue;
+    if (found) return Support::no("several contractions");
+    found = true;
+    into.node = i;
+  }
+  if (!found) return Support::no("no contraction");
+  const ir::Node& node = problem.node(into.node);
+  const bool conv = node.op == &ops::def::conv;
+  if (!conv && node.op != &ops::def::matmul) return Support::no("{} has no such kernel", node.op->name);
+  into.left = problem.input_index(node.inputs[0]);
+  into.right = problem.input_index(node.inputs[1]);
+  if (into.left < 0 || into.right < 0) return Support::no("an operand is made inside the region");
+  if (conv && node.inputs.size() > 2 && node.inputs[2]) {
+    into.bias = problem.input_index(node.inputs[2]);
+    if (into.bias < 0) return Support::no("the bias is made inside the region");
+  }
+  into.dtype = problem.input(into.left).dtype;
+  into.output = node.outputs[0];
+  return conv ? analyse_conv(problem, node, into) : analyse_matmul(problem, node, into);
+}
+
+Contraction Contraction::of(const Problem& problem) {
+  Contraction contraction;
+  const Support support = analyse(problem, contraction);
+  require(static_cast<bool>(support), "internal: no contraction: {}", support.reason());
+  return contraction;
+}
+
+std::optional<Epilogue::Operand> Epilogue::operand(const ir::TensorType& type, const std::vector<Dim>& shape, bool conv) {
+  const auto strides = broadcast_strides(type, shape);
+  if (!strides) return std::nullopt;
+  const size_t rank = shape.size();
+  std::optional<Dim> batch, row;
+  Operand operand{{}, type.dtype, 0, 0, conv ? (*strides)[1] : strides->back()};
+  if (conv) {
+    batch = joint_stride(*strides, shape, 0, 1);
+    row = joint_stride(*strides, shape, 2, rank);
+  } else {
+    batch = joint_stride(*strides, shape, 0, rank - 2);
+    row = joint_stride(*strides, shape, rank - 2, rank - 1);
+  }
+  if (!batch || !row) return std::nullopt;
+  operand.batch = *batch;
+  operand.row = *row;
+  return operand;
+}
+
+Support Epilogue::supports(const Problem& problem, const Contraction& contraction) {
+  const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
+  for (size_t i = 0; i < problem.nodes().size(); ++i) {
+    if (i == contraction.node) continue;
+    if (i < contraction.node) return Support::no("ops before the contraction");
+    if (Support support = BodyText::supports(problem, i); !support) return support;
+    for (ir::ValueId value : problem.node(i).inputs) {
+      const int input = problem.input_index(value);
+      if (input >= 0 && !operand(problem.input(input), shape, contraction.conv)) return Support::no("input {} is repeated in a way that has no kernel", input);
+    }
+  }
+  for (int i = 0; i < problem.output_count(); ++i)
+    if (!(problem.output(i).shape == shape) || !operand(problem.output(i), shape, contraction.conv)) return Support::no("an output is reshaped");
+  return Support::yes();
+}
+
+Epilogue::Epilogue(const Problem& problem, const Contraction& contraction) : problem_(problem), contraction_(contraction) {
+  const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
+  const auto add = [&](Operand made, std::string pointer) {
+    made.pointer = std::move(pointer);
+    by_rows_ = by_rows_ && made.batch == made.row * contraction_.rows;
+    operands_.push_back(std::move(made));
+  };
+  const auto add_input = [&](ir::ValueId value, const ir::TensorType& type) {
+    if (std::find(values_.begin(), values_.end(), value) != values_.end()) return;
+    values_.push_back(value);
+    add(*operand(type, shape, contraction.conv), operand_pointer(problem, problem.input_index(value)));
+  };
+  if (contraction.bias >= 0) {
+    ir::TensorType bias = problem.input(contraction.bias);  // [channels], as [channels, 1, ...]
+    bias.shape.resize(shape.size() - 1, Dim(1));
+    add_input(problem.body().inputs()[static_cast<size_t>(contraction.bias)], bias);
+  }
+  for (size_t i = contraction.node + 1; i < problem.nodes().size(); ++i)
+    for (ir::ValueId value : problem.node(i).inputs)
+      if (const int input = problem.input_index(value); input >= 0) add_input(value, problem.input(input));
+  for (int i = 0; i < problem.output_count(); ++i) add(*operand(problem.output(i), shape, contraction.conv), fmt::format("p.y{}", i));
+
+  int64_t bytes = 2;
+  for (const Operand& each : operands_) bytes = std::max(bytes, dtype_bytes(each.dtype));
+  const auto divisible = [](const Dim& value, int by) { return value.is_constant() ? value.constant() % by == 0 : ir::mod(value, by).is(0); };
+  for (vector_ = static_cast<int>(16 / bytes); vector_ > 1; vector_ /= 2) {
+    bool fits = divisible(contraction.columns, vector_);
+    for (const Operand& each : operands_)
+      if (each.column.is(1)) fits = fits && divisible(each.batch, vector_) && divisible(each.row, vector_);
+    if (fits) break;
+  }
+}
+
+void Epilogue::add_sizes(Sizes& sizes) const {
+  for (size_t i = 0; i < operands_.size(); ++i) {
+    sizes.add(fmt::format("e{}_batch", i), operands_[i].batch);
+    sizes.add(fmt::format("e{}_row", i), operands_[i].row);
+    sizes.add(fmt::format("e{}_column", i), operands_[i].column);
+  }
+}
+
+std::string Epilogue::place(size_t i) const {
+  const Operand& each = operands_[i];
+  std::string text = each.pointer + " + (n" + (each.column.is(1) ? "" : fmt::format(" * s.e{}_column", i));
+  if (by_rows_) return text + fmt::format(" + row * s.e{}_row)", i);
+  return text + fmt::format(" + image * s.e{0}_batch + pixel * s.e{0}_row)", i);
+}
+
+std::string Epilogue::text() const {
+  BodyText body(problem_);
+  std::string text;
+  if (!by_rows_) text += "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
+  for (size_t i = 0; i < values_.size(); ++i) {
+    const Operand& each = operands_[i];
+    const std::string type = compute_type(each.dtype), memory = memory_type(each.dtype);
+    text += fmt::format("  {} in{}[VECTOR];\n", type, i);
+    if (each.column.is(1)) text += fmt::format("  load<{}, VECTOR>(in{}, {});\n", memory, i, place(i));
+    else text += fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) in{}[j] = widen<{}>(({})[j * s.e{}_column]);\n", i, memory, place(i), i);
+    body.define(values_[i], fmt::format("in{}[j]", i));
+  }
+  std::string sum = "sums[j]";
+  if (contraction_.bias >= 0) sum += " + " + body.name(problem_.body().inputs()[static_cast<size_t>(contraction_.bias)]);
+  body.define(contraction_.output, "sum");
+  for (size_t i = contraction_.node + 1; i < problem_.nodes().size(); ++i) body.add_node(i);
+  const size_t outputs = operands_.size() - values_.size();
+  for (size_t i = 0; i < outputs; ++i) text += fmt::format("  {} out{}[VECTOR];\n", compute_type(operands_[values_.size() + i].dtype), i);
+  text += fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) {{\n    const float sum = {};\n{}", sum, body.statements());
+  for (size_t i = 0; i < outputs; ++i) text += fmt::format("    out{}[j] = {};\n", i, body.name(problem_.body().outputs[i].value));
+  text += "  }\n";
+  for (size_t i = 0; i < outputs; ++i) {
+    const Operand& each = operands_[values_.size() + i];
+    const std::string memory = memory_type(each.dtype), to = place(values_.size() + i);
+    if (each.column.is(1)) text += fmt::format("  store<{}, VECTOR>({}, out{});\n", memory, to, i);
+    else text += fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) ({})[j * s.e{}_column] = narrow<{}>(out{}[j]);\n", to, values_.size() + i, memory, i);
+  }
+  return fmt::format("constexpr int VECTOR = {};\n", vector_) + body.functions() +
+         "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int row, int n, const float (&sums)[VECTOR]) {\n" + text + "}\n";
+}
+
+int reusable_input(const Problem& problem, const Contraction& contraction) {
+  for (int i = 0; i < problem.input_count(); ++i)
+    if (!problem.is_weight(i) && i != contraction.left && i != contraction.right && problem.input(i) == problem.output(0)) return i;
+  return -1;
+}
+
+}  // namespace burnish::cuda

@@ -1,0 +1,320 @@
+// Convolution and matrix product on the tensor cores: rows (pixels) times columns (output channels), summed over
+// kernel positions and channels. Stages of 128 bytes of the inner dimension pass through shared memory; a cluster's
+// blocks share the inner dimension and meet their sums in distributed shared memory.
+//
+// Defined before this text: Element; TILE_M, TILE_N, WARPS_M, WARPS_N, STAGES, SPLIT; CONV, A_MODE, B_MODE, GROUPED;
+// VECTOR and epilogue(); Sizes with rows (output pixels of an image, or of a matrix), total_rows, columns, inner and,
+// for A and B, what their modes read.
+
+constexpr int CHUNK = 16 / sizeof(Element);  // elements in 16 bytes
+constexpr int TILE_K = 8 * CHUNK;            // of the inner dimension in one stage: 128 bytes
+constexpr int THREADS = 32 * WARPS_M * WARPS_N;
+constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
+constexpr int FRAGMENTS_M = WARP_M / 16, FRAGMENTS_N = WARP_N / 8;
+constexpr int A_BYTES = TILE_M * 128, B_BYTES = TILE_N * 128;
+constexpr int A_LANES = THREADS / 8, A_ROWS = (TILE_M + A_LANES - 1) / A_LANES;
+constexpr int B_ROWS = (TILE_N + A_LANES - 1) / A_LANES;
+constexpr int COPIED = 0, ELEMENTS = 1, PACKED = 2;  // modes: 16-byte copies, single elements, tiles packed at build
+constexpr int SUM_STRIDE = TILE_N + 4;
+
+/// Where 16-byte chunk `chunk` of row `row` lies: rows of 128 bytes, their chunks permuted so that eight rows meet all banks.
+BURNISH_DEVICE int place(int row, int chunk) { return row * 128 + ((chunk ^ (row & 7)) << 4); }
+
+/// The left operand's rows that this thread loads.
+struct Rows {
+  int base[A_ROWS];
+  int h[A_ROWS], w[A_ROWS];  // the input pixel of kernel position 0; far outside for rows beyond the end
+};
+
+BURNISH_DEVICE void find_row(const Sizes& s, int row, int z, int& base, int& h, int& w) {
+  if constexpr (CONV) {
+    const int image = row / s.rows, pixel = row - image * s.rows;
+    const int oh = pixel / s.out_width, ow = pixel - oh * s.out_width;
+    h = oh * s.stride_h - s.pad_h;
+    w = ow * s.stride_w - s.pad_w;
+    base = image * s.a_image + h * s.a_h + w * s.a_w + (GROUPED ? z * s.channels * s.a_c : 0);
+    if (row >= s.total_rows) h = -(1 << 20);
+  } else {
+    base = z * s.a_batch + row * s.a_h;
+    h = row < s.total_rows ? 0 : -(1 << 20);
+    w = 0;
+  }
+}
+
+BURNISH_DEVICE bool inside(const Sizes& s, int h, int w) {
+  if constexpr (CONV) return unsigned(h) < unsigned(s.height) && unsigned(w) < unsigned(s.width);
+  else return h >= 0;
+}
+
+/// The kernel position and channel of inner index k.
+BURNISH_DEVICE void find_inner(const Sizes& s, int k, int& dh, int& dw, int& c) {
+  if constexpr (CONV) {
+    const int position = k / s.channels;
+    c = k - position * s.channels;
+    const int r = position / s.kernel_w;
+    dh = r * s.dilation_h;
+    dw = (position - r * s.kernel_w) * s.dilation_w;
+  } else {
+    dh = dw = 0;
+    c = k;
+  }
+}
+
+BURNISH_DEVICE Element zero_element() { Element e; if constexpr (sizeof(Element) == 4) e = Element{}; else *reinterpret_cast<uint16_t*>(&e) = 0; return e; }
+
+/// One stage of A, by 16-byte copies: a thread takes one chunk of every row that is its own.
+BURNISH_DEVICE void copy_a(const Element* a, const Sizes& s, const Rows& rows, int k0, uint32_t to) {
+  const int chunk = threadIdx.x & 7, k = k0 + chunk * CHUNK;
+  int dh, dw, c;
+  find_inner(s, k, dh, dw, c);
+  const int step = CONV ? dh * s.a_h + dw * s.a_w + c : c;
+#pragma unroll
+  for (int i = 0; i < A_ROWS; ++i) {
+    const int row = threadIdx.x / 8 + i * A_LANES;
+    if (TILE_M % A_LANES != 0 && row >= TILE_M) break;
+    const bool valid = k < s.inner && inside(s, rows.h[i] + dh, rows.w[i] + dw);
+    copy_16(to + place(row, chunk), valid ? a + (rows.base[i] + step) : a, valid);
+  }
+}
+
+/// The same element by element, for channels that are no multiple of a chunk and for any strides.
+BURNISH_DEVICE void gather_a(const Element* a, const Sizes& s, int m0, int z, int k0, char* to) {
+  for (int item = threadIdx.x; item < TILE_M * 8; item += THREADS) {
+    const int row = item % TILE_M, chunk = item / TILE_M;
+    int base, h, w;
+    find_row(s, m0 + row, z, base, h, w);
+    Vector<Element, CHUNK> gathered;
+#pragma unroll
+    for (int e = 0; e < CHUNK; ++e) {
+      const int k = k0 + chunk * CHUNK + e;
+      int dh, dw, c;
+      find_inner(s, k, dh, dw, c);
+      const bool valid = k < s.inner && inside(s, h + dh, w + dw);
+      gathered.element[e] = valid ? a[base + (CONV ? dh * s.a_h + dw * s.a_w : 0) + c * s.a_c] : zero_element();
+    }
+    *reinterpret_cast<Vector<Element, CHUNK>*>(to + place(row, chunk)) = gathered;
+  }
+}
+
+BURNISH_DEVICE void copy_b(const Element* b, const Sizes& s, int n0, int k0, uint32_t to) {
+  const int chunk = threadIdx.x & 7, k = k0 + chunk * CHUNK;
+#pragma unroll
+  for (int i = 0; i < B_ROWS; ++i) {
+    const int row = threadIdx.x / 8 + i * A_LANES;
+    if (TILE_N % A_LANES != 0 && row >= TILE_N) break;
+    const bool valid = k < s.inner && n0 + row < s.columns;
+    copy_16(to + place(row, chunk), valid ? b + (n0 + row) * s.b_n + k : b, valid);
+  }
+}
+
+BURNISH_DEVICE void gather_b(const Element* b, const Sizes& s, int n0, int k0, char* to) {
+  for (int item = threadIdx.x; item < TILE_N * 8; item += THREADS) {
+    const int row = item % TILE_N, chunk = item / TILE_N, n = n0 + row;
+    Vector<Element, CHUNK> gathered;
+#pragma unroll
+    for (int e = 0; e < CHUNK; ++e) {
+      const int k = k0 + chunk * CHUNK + e;
+      gathered.element[e] = k < s.inner && n < s.columns ? b[n * s.b_n + k * s.b_k] : zero_element();
+    }
+    *reinterpret_cast<Vector<Element, CHUNK>*>(to + place(row, chunk)) = gathered;
+  }
+}
+
+BURNISH_DEVICE void multiply_stage(float (&sums)[FRAGMENTS_M][FRAGMENTS_N][4], uint32_t a, uint32_t b) {
+  const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
+  const int m = warp % WARPS_M * WARP_M, n = warp / WARPS_M * WARP_N;
+#pragma unroll
+  for (int step = 0; step < 4; ++step) {
+    uint32_t left[FRAGMENTS_M][4], right[FRAGMENTS_N / 2][4];
+#pragma unroll
+    for (int i = 0; i < FRAGMENTS_M; ++i) load_matrices(left[i], a + place(m + i * 16 + (lane & 15), step * 2 + (lane >> 4)));
+#pragma unroll
+    for (int j = 0; j < FRAGMENTS_N / 2; ++j) load_matrices(right[j], b + place(n + j * 16 + (lane & 7) + ((lane >> 4) << 3), step * 2 + ((lane >> 3) & 1)));
+#pragma unroll
+    for (int i = 0; i < FRAGMENTS_M; ++i)
+#pragma unroll
+      for (int j = 0; j < FRAGMENTS_N; ++j) Multiply<Element>::run(sums[i][j], left[i], right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]);
+  }
+}
+
+extern __shared__ __align__(1024) char shared[];
+
+/// This block's sums, as a tile [TILE_M][SUM_STRIDE] of f32 in shared memory.
+BURNISH_DEVICE void put_sums(const float (&sums)[FRAGMENTS_M][FRAGMENTS_N][4]) {
+  float* tile = reinterpret_cast<float*>(shared);
+  const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
+  const int m = warp % WARPS_M * WARP_M + lane / 4, n = warp / WARPS_M * WARP_N + lane % 4 * 2;
+#pragma unroll
+  for (int i = 0; i < FRAGMENTS_M; ++i)
+#pragma unroll
+    for (int j = 0; j < FRAGMENTS_N; ++j) {
+      float* to = tile + (m + i * 16) * SUM_STRIDE + n + j * 8;
+      *reinterpret_cast<float2*>(to) = make_float2(sums[i][j][0], sums[i][j][1]);
+      *reinterpret_cast<float2*>(to + 8 * SUM_STRIDE) = make_float2(sums[i][j][2], sums[i][j][3]);
+    }
+}
+
+constexpr int GROUP = VECTOR > 4 ? VECTOR : 4;  // elements that a thread sums and finishes at once
+
+/// Finishes `GROUP` elements of the tile. `total` holds their sums.
+BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int m0, int n0, int z, int row, int column, const float (&total)[GROUP]) {
+  if (m0 + row >= s.total_rows) return;
+#pragma unroll
+  for (int v = 0; v < GROUP; v += VECTOR) {
+    if (n0 + column + v >= s.columns) break;
+    float part[VECTOR];
+#pragma unroll
+    for (int j = 0; j < VECTOR; ++j) part[j] = total[v + j];
+    epilogue(p, s, (GROUPED ? 0 : z * s.total_rows) + m0 + row, (GROUPED ? z * s.columns : 0) + n0 + column + v, part);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, const Sizes s) {
+  const int m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * TILE_N, z = blockIdx.z / SPLIT, part = blockIdx.z % SPLIT;
+  const int k_tiles = (s.inner + TILE_K - 1) / TILE_K;
+  const int first = part * k_tiles / SPLIT, last = (part + 1) * k_tiles / SPLIT;
+  const Element* a = a_operand(p);
+  const Element* b = b_operand(p);
+  if constexpr (B_MODE == PACKED) b += (int64_t(GROUPED ? z : 0) * s.column_tiles + blockIdx.y) * k_tiles * (TILE_N * TILE_K);
+  else b += int64_t(z) * s.b_batch;
+  const uint32_t base = shared_address(shared);
+  const auto a_place = [&](int stage) { return stage * (A_BYTES + B_BYTES); };
+  const auto b_place = [&](int stage) { return stage * (A_BYTES + B_BYTES) + A_BYTES; };
+
+#if __CUDA_ARCH__ >= 900
+  constexpr bool BULK = B_MODE == PACKED;
+  __shared__ uint64_t arrived[STAGES];
+  if (BULK) {
+    if (threadIdx.x == 0) {
+      for (int i = 0; i < STAGES; ++i) barrier_init(shared_address(&arrived[i]), 1);
+      barrier_init_done();
+    }
+    __syncthreads();
+  }
+#else
+  constexpr bool BULK = false;
+#endif
+  const auto load_b = [&](int tile, int stage) {
+    if constexpr (B_MODE == PACKED) {
+      const Element* from = b + int64_t(tile) * (TILE_N * TILE_K);
+#if __CUDA_ARCH__ >= 900
+      if (threadIdx.x == 0) {
+        barrier_expect(shared_address(&arrived[stage]), B_BYTES);
+        copy_bulk(base + b_place(stage), from, B_BYTES, shared_address(&arrived[stage]));
+      }
+#else
+      for (int i = threadIdx.x; i < B_BYTES / 16; i += THREADS) copy_16(base + b_place(stage) + i * 16, from + i * CHUNK, true);
+#endif
+    } else if constexpr (B_MODE == COPIED) {
+      copy_b(b, s, n0, tile * TILE_K, base + b_place(stage));
+    } else {
+      gather_b(b, s, n0, tile * TILE_K, shared + b_place(stage));
+    }
+  };
+  Rows rows;
+  if constexpr (A_MODE == COPIED) {
+#pragma unroll
+    for (int i = 0; i < A_ROWS; ++i) find_row(s, m0 + threadIdx.x / 8 + i * A_LANES, z, rows.base[i], rows.h[i], rows.w[i]);
+  }
+  const auto load_a = [&](int tile, int stage) {
+    if constexpr (A_MODE == COPIED) copy_a(a, s, rows, tile * TILE_K, base + a_place(stage));
+    else gather_a(a, s, m0, z, tile * TILE_K, shared + a_place(stage));
+  };
+
+  // Weights do not depend on the kernels before this one: their first stages are on their way before the wait.
+  if constexpr (B_MODE == PACKED) {
+#pragma unroll
+    for (int i = 0; i < STAGES - 1; ++i)
+      if (first + i < last) load_b(first + i, i);
+  }
+  wait_for_inputs();
+#pragma unroll
+  for (int i = 0; i < STAGES - 1; ++i) {
+    if (first + i < last) {
+      if constexpr (B_MODE != PACKED) load_b(first + i, i);
+      load_a(first + i, i);
+    }
+    commit_copies();
+  }
+  let_next_start();
+
+  float sums[FRAGMENTS_M][FRAGMENTS_N][4] = {};
+  int stage = 0, parity = 0;
+  for (int tile = first; tile < last; ++tile) {
+    wait_copies<STAGES - 2>();
+#if __CUDA_ARCH__ >= 900
+    if constexpr (BULK) barrier_wait(shared_address(&arrived[stage]), parity);
+#endif
+    __syncthreads();
+    const int next = tile + STAGES - 1, next_stage = stage == 0 ? STAGES - 1 : stage - 1;
+    if (next < last) {
+      load_b(next, next_stage);
+      load_a(next, next_stage);
+    }
+    commit_copies();
+    multiply_stage(sums, base + a_place(stage), base + b_place(stage));
+    if (++stage == STAGES) {
+      stage = 0;
+      parity ^= 1;
+    }
+  }
+  wait_copies<0>();
+  __syncthreads();
+  put_sums(sums);
+
+  constexpr int GROUPS = TILE_M * TILE_N / GROUP, PER_ROW = TILE_N / GROUP;
+#if __CUDA_ARCH__ >= 900
+  if constexpr (SPLIT > 1) {
+    cluster_sync();
+    for (int i = part * THREADS + threadIdx.x; i < GROUPS; i += SPLIT * THREADS) {
+      const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
+      float total[GROUP] = {};
+#pragma unroll
+      for (int block = 0; block < SPLIT; ++block) {
+        const uint32_t there = address_in_block(base + (row * SUM_STRIDE + column) * 4, block);
+#pragma unroll
+        for (int v = 0; v < GROUP; v += 4) {
+          const float4 x = load_from_block(there + v * 4);
+          total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
+        }
+      }
+      finish(p, s, m0, n0, z, row, column, total);
+    }
+    cluster_sync();  // no block leaves while another reads its sums
+    return;
+  }
+#endif
+  __syncthreads();
+  const float* tile_sums = reinterpret_cast<const float*>(shared);
+#if __CUDA_ARCH__ < 900
+  if constexpr (SPLIT > 1) {  // no clusters: sums go to the workspace, and the kernel `meet` finishes them
+    float* to = reinterpret_cast<float*>(p.workspace) + ((int64_t(blockIdx.z) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x) * (TILE_M * TILE_N);
+    for (int i = threadIdx.x; i < TILE_M * TILE_N; i += THREADS) to[i] = tile_sums[i / TILE_N * SUM_STRIDE + i % TILE_N];
+    return;
+  }
+#endif
+  for (int i = threadIdx.x; i < GROUPS; i += THREADS) {
+    const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
+    float total[GROUP];
+#pragma unroll
+    for (int v = 0; v < GROUP; ++v) total[v] = tile_sums[row * SUM_STRIDE + column + v];
+    finish(p, s, m0, n0, z, row, column, total);
+  }
+}
+
+#if __CUDA_ARCH__ < 900
+/// Adds the parts of each tile in order and finishes them.
+extern "C" __global__ void __launch_bounds__(THREADS) meet(const Operands p, const Sizes s) {
+  const int m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * TILE_N, z = blockIdx.z;
+  const int64_t plane = int64_t(gridDim.x) * gridDim.y * (TILE_M * TILE_N);
+  const float* from = reinterpret_cast<const float*>(p.workspace) + int64_t(z) * SPLIT * plane + (int64_t(blockIdx.y) * gridDim.x + blockIdx.x) * (TILE_M * TILE_N);
+  constexpr int GROUPS = TILE_M * TILE_N / GROUP, PER_ROW = TILE_N / GROUP;
+  for (int i = threadIdx.x; i < GROUPS; i += THREADS) {
+    float total[GROUP] = {};
+    for (int block = 0; block < SPLIT; ++block)
+#pragma unroll
+      for (int v = 0; v < GROUP; ++v) total[v] += from[block * plane + i * GROUP + v];
+    finish(p, s, m0, n0, z, i / PER_ROW, i % PER_ROW * GROUP, total);
+  }
+}
+#endif

@@ -1,0 +1,24 @@
+// The CUDA backend's tactics, and what many of them ask of a problem.
+#pragma once
+
+#include "cuda/generated.h"
+
+namespace burnish::cuda {
+
+const device::Tactic& pointwise_tactic();
+const device::Tactic& move_tactic();
+const device::Tactic& concat_tactic();
+const device::Tactic& implicit_gemm_tactic();
+const device::Tactic& implicit_gemm_tf32_tactic();
+const device::Tactic& depthwise_tactic();
+const device::Tactic& pool_tactic();
+const device::Tactic& rows_tactic();
+const device::Tactic& cublaslt_tactic();
+const device::Tactic& cudnn_tactic();
+
+/// Yes if every tensor is plain or, at rank 3 or more, nhwc, and of a type that kernels take.
+Support supports_layouts(const device::Problem& problem);
+/// All tensors plain, then all of rank 3 and more nhwc; weights stay plain.
+std::vector<std::vector<ir::Layout>> uniform_layouts(const device::Problem& problem);
+
+}  // namespace burnish::cuda

@@ -1,0 +1,57 @@
+// Every kernel template compiles for every architecture that it names; no GPU is needed.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "cuda/generated.h"
+#include "problems.h"
+
+namespace burnish::cuda {
+namespace {
+
+device::DeviceInfo device_of(const Arch& arch) {
+  device::DeviceInfo info;
+  info.backend = "cuda";
+  info.arch = arch.name();
+  info.tf32 = true;
+  return info;
+}
+
+class Compile : public testing::TestWithParam<const char*> {};
+
+TEST_P(Compile, EveryTemplate) {
+  std::string problem_text;
+  try {
+    compiler_version();
+  } catch (const Error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  const Arch arch = Arch::parse(GetParam());
+  const bool everything = std::getenv("BURNISH_CHECK_ALL") != nullptr;
+  for (const std::string& text : cuda_tests::small_problems()) {
+    const device::Problem problem = device::Problem::parse(text);
+    bool supported = false;
+    for (const device::Tactic* tactic : all_tactics()) {
+      const auto* generated = dynamic_cast<const GeneratedTactic*>(tactic);
+      if (!generated || !tactic->supports(problem, device_of(arch))) continue;
+      supported = true;
+      for (const device::Candidate& candidate : generated->configurations(problem, {arch, 132})) {
+        EXPECT_NO_THROW({
+          try {
+            compile_cuda(generated->program(problem, candidate.id, arch), generated->target(arch));
+          } catch (const Error& error) {
+            ADD_FAILURE() << tactic->name() << " " << candidate.id << " of " << text << ": " << error.what();
+          }
+        });
+        if (!everything) break;
+      }
+    }
+    EXPECT_TRUE(supported) << text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, Compile, testing::Values("sm_80", "sm_90", "sm_100"));
+
+}  // namespace
+}  // namespace burnish::cuda

@@ -1,0 +1,35 @@
+// On a machine with a GPU: every tactic and candidate against the reference.
+#include <gtest/gtest.h>
+
+#include "device/device.h"
+#include "problems.h"
+#include "tune/oracle.h"
+
+namespace burnish::cuda {
+namespace {
+
+std::shared_ptr<device::Device> gpu() {
+  std::string problem;
+  device::Backend* backend = device::find_backend("cuda", &problem);
+  if (!backend || backend->devices(&problem).empty()) return nullptr;
+  return backend->open(0, {});
+}
+
+TEST(Gpu, EveryCandidateAgreesWithTheReference) {
+  const std::shared_ptr<device::Device> device = gpu();
+  if (!device) GTEST_SKIP() << "there is no GPU";
+  for (const std::string& text : cuda_tests::small_problems()) {
+    const device::Problem problem = device::Problem::parse(text);
+    const std::vector<Tensor> expected = tune::expected_outputs(problem);
+    for (const device::Tactic* tactic : device->tactics()) {
+      if (!tactic->supports(problem, device->info())) continue;
+      for (const device::Candidate& candidate : tactic->candidates(problem, *device)) {
+        SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
+        EXPECT_NO_THROW(EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace burnish::cuda

@@ -1,0 +1,63 @@
+#include "problems.h"
+
+#include <fmt/format.h>
+
+namespace burnish::cuda_tests {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+/// conv + bias [+ residual] + relu, one kernel.
+std::string conv(const std::string& dtype, int n, int c, int h, int w, int filters, int kernel, int stride, int pad, bool residual, int group = 1,
+                 const char* in = " nhwc", const char* out = " nhwc") {
+  const int oh = (h + 2 * pad - kernel) / stride + 1, ow = (w + 2 * pad - kernel) / stride + 1;
+  const std::string y = fmt::format("{}[{},{},{},{}]", dtype, n, filters, oh, ow);
+  std::string text = fmt::format("graph problem(%x0: {}[{},{},{},{}]{}, %w1: {}[{},{},{},{}], %w2: {}[{}]", dtype, n, c, h, w, in, dtype, filters, c / group, kernel, kernel, dtype, filters);
+  if (residual) text += fmt::format(", %x3: {}{}", y, out);
+  text += fmt::format(") {{ %v0 = conv(%x0, %w1, %w2) {{strides=[{0},{0}], pads=[{1},{1},{1},{1}], group={2}}} : {3} ", stride, pad, group, y);
+  if (residual) text += fmt::format("%v1 = add(%v0, %x3) : {} %v2 = relu(%v1) : {}{} yield %v2 }}", y, y, out);
+  else text += fmt::format("%v1 = relu(%v0) : {}{} yield %v1 }}", y, out);
+  return text;
+}
+
+void add_contractions(Texts& texts) {
+  for (const char* dtype : {"f16", "bf16", "f32"}) {
+    texts.push_back(conv(dtype, 1, 64, 9, 7, 72, 3, 1, 1, true));
+    texts.push_back(conv(dtype, 2, 40, 11, 13, 24, 3, 2, 1, false));
+    texts.push_back(conv(dtype, 1, 128, 7, 7, 200, 1, 1, 0, true));
+    texts.push_back(conv(dtype, 3, 3, 33, 31, 32, 7, 2, 3, false));
+    texts.push_back(conv(dtype, 1, 3, 20, 21, 17, 3, 2, 1, false, 1, "", " nhwc"));
+    texts.push_back(conv(dtype, 1, 24, 10, 12, 16, 5, 1, 2, true, 1, "", ""));
+    texts.push_back(conv(dtype, 2, 64, 8, 9, 64, 3, 1, 1, false, 4));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,33,96], %w1: {0}[96,136], %w2: {0}[136]) {{ %v0 = matmul(%x0, %w1) : {0}[2,33,136] "
+                                "%v1 = add(%v0, %w2) : {0}[2,33,136] %v2 = gelu(%v1) : {0}[2,33,136] yield %v2 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,3,37,64], %x1: {0}[2,3,41,64]) {{ %v0 = matmul(%x0, %x1) {{transpose_b=true}} : {0}[2,3,37,41] yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[6,37,41], %x1: {0}[6,41,24], %x2: {0}[6,37,24]) {{ %v0 = matmul(%x0, %x1) : {0}[6,37,24] %v1 = add(%v0, %x2) : {0}[6,37,24] yield %v1 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[1,13], %w1: {0}[13,1000]) {{ %v0 = matmul(%x0, %w1) : {0}[1,1000] yield %v0 }}", dtype));
+  }
+  // a scale of each image and channel, as squeeze-and-excitation has it
+  texts.push_back("graph problem(%x0: f16[2,32,6,5] nhwc, %w1: f16[48,32,1,1], %x2: f16[2,48,1,1] nhwc) { %v0 = conv(%x0, %w1) : f16[2,48,6,5] %v1 = mul(%v0, %x2) : f16[2,48,6,5] nhwc yield %v1 }");
+}
+
+void add_pointwise(Texts& texts) {
+  for (const char* dtype : {"f32", "f16", "bf16", "f64"}) {
+    texts.push_back(fmt::format("graph problem(%x0: {0}[3,5,7], %x1: {0}[5,1]) {{ %v0 = add(%x0, %x1) : {0}[3,5,7] %v1 = gelu(%v0) : {0}[3,5,7] %v2 = silu(%v1) : {0}[3,5,7] yield %v2 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,16,5,3] nhwc, %x1: {0}[2,16,1,1] nhwc, %w2: {0}[16,1,1]) {{ %v0 = mul(%x0, %x1) : {0}[2,16,5,3] %v1 = sub(%v0, %w2) : {0}[2,16,5,3] %v2 = hardswish(%v1) : {0}[2,16,5,3] nhwc yield %v2 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[1001]) {{ %v0 = tanh(%x0) : {0}[1001] %v1 = leaky_relu(%v0) {{alpha=0.2}} : {0}[1001] yield %v1 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,19,5,6]) {{ %v0 = reformat(%x0) : {0}[2,19,5,6] nhwc yield %v0 }}", dtype));
+  }
+}
+
+}  // namespace
+
+const Texts& small_problems() {
+  static const Texts texts = [] {
+    Texts made;
+    add_contractions(made);
+    add_pointwise(made);
+    return made;
+  }();
+  return texts;
+}
+
+}  // namespace burnish::cuda_tests
