@@ -94,4 +94,34 @@ void lower_tile_1(Lower& node) {
   node.set_output(0, node.emit(def::tile, {x, node.add_integers(repeats)}));
 }
 
+/// x and the axis that the node names; without one, x as a vector and its only axis.
+static std::pair<ir::ValueId, int64_t> along_axis(Lower& node) {
+  const ir::ValueId x = node.needed_input(0);
+  if (node.has("axis")) return {x, node.integer("axis")};
+  return {node.rank(x) == 1 ? x : node.emit(def::reshape, {x, node.add_integers({-1})}), 0};
+}
+
+void lower_compress(Lower& node) {
+  const auto [x, axis] = along_axis(node);
+  node.set_output(0, node.emit(def::compress, {{"axis", axis}}, {x, node.needed_input(1)}));
+}
+
+void lower_unique(Lower& node) {
+  const auto [x, axis] = along_axis(node);
+  const auto attributes =
+      make_attributes(def::unique, {{"axis", axis}, {"sorted", node.integer("sorted", 1)}});
+  const auto made = node.emit_many(def::unique, attributes, {x}, node.output_count());
+  for (int i = 0; i < node.output_count(); ++i) node.set_output(i, made[static_cast<size_t>(i)]);
+}
+
+/// TopK-1: k is an attribute.
+void lower_topk_1(Lower& node) {
+  const ir::ValueId k = node.add_integers({node.integer("k")});
+  const auto made =
+      node.emit_many(def::topk, make_attributes(def::topk, {{"axis", node.integer("axis", -1)}}),
+                     {node.needed_input(0), k}, 2);
+  node.set_output(0, made[0]);
+  node.set_output(1, made[1]);
+}
+
 }  // namespace burnish::onnx

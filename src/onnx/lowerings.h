@@ -30,7 +30,10 @@ class Lower;
   X("Split", "", 1, lower_split) \
   X("Slice", "", 1, lower_slice_1) \
   X("Pad", "", 1, lower_pad_1) \
-  X("Tile", "", 1, lower_tile_1)
+  X("Tile", "", 1, lower_tile_1) \
+  X("Compress", "", 9, lower_compress) \
+  X("Unique", "", 11, lower_unique) \
+  X("TopK", "", 1, lower_topk_1)
 
 // lower_loss.cpp
 #define BURNISH_LOSS_LOWERINGS(X) \

@@ -110,4 +110,66 @@ struct TriluAttributes {
   void visit(auto&& v) { v("upper", upper); }
 };
 
+struct GatherNdAttributes {
+  int64_t batch_dims = 0;
+  void visit(auto&& v) { v("batch_dims", batch_dims); }
+};
+
+struct ScatterAttributes {
+  int64_t axis = 0;                ///< of scatter_elements
+  std::string reduction = "none";  ///< how an update joins what is there: none (replaces), add, mul, max, min
+  void visit(auto&& v) {
+    v("axis", axis);
+    v("reduction", reduction);
+  }
+};
+
+struct TensorScatterAttributes {
+  int64_t axis = -2;
+  std::string mode = "linear";  ///< linear, or circular: positions wrap round
+  void visit(auto&& v) {
+    v("axis", axis);
+    v("mode", mode);
+  }
+};
+
+struct OneHotAttributes {
+  int64_t axis = -1;
+  void visit(auto&& v) { v("axis", axis); }
+};
+
+struct TopKAttributes {
+  int64_t axis = -1;
+  bool largest = true, sorted = true;
+  void visit(auto&& v) {
+    v("axis", axis);
+    v("largest", largest);
+    v("sorted", sorted);
+  }
+};
+
+struct UniqueAttributes {
+  int64_t axis = 0;
+  bool sorted = true;
+  void visit(auto&& v) {
+    v("axis", axis);
+    v("sorted", sorted);
+  }
+};
+
+struct NonMaxSuppressionAttributes {
+  bool center_point_box =
+      false;  ///< boxes are x, y of the centre, width, height; else two corners y, x, y, x
+  void visit(auto&& v) { v("center_point_box", center_point_box); }
+};
+
+/// Of cumsum and cumprod.
+struct CumulativeAttributes {
+  bool exclusive = false, reverse = false;
+  void visit(auto&& v) {
+    v("exclusive", exclusive);
+    v("reverse", reverse);
+  }
+};
+
 }  // namespace burnish::ops

@@ -49,4 +49,10 @@
   X(depth_to_space) X(space_to_depth)                         \
   /* join.cpp, slice.cpp, pad.cpp, sequence.cpp */            \
   X(concat) X(split) X(slice) X(pad) X(center_crop_pad)       \
-  X(reverse_sequence) X(trilu)
+  X(reverse_sequence) X(trilu)                                \
+  /* gather.cpp, scatter.cpp */                               \
+  X(gather) X(gather_elements) X(gather_nd)                   \
+  X(scatter_elements) X(scatter_nd) X(tensor_scatter)         \
+  /* select.cpp, non_max_suppression.cpp, cumulative.cpp */   \
+  X(compress) X(nonzero) X(one_hot) X(topk) X(unique)         \
+  X(non_max_suppression) X(cumsum) X(cumprod)
