@@ -237,7 +237,12 @@ void reference_unique(const ReferenceCall& call) {
   Shape shape = x.shape();
   shape[axis] = count;
   const Tensor made[] = {Tensor(x.dtype(), shape), indices, inverse, counts};
-  for (size_t i = 0; i < call.outputs.size(); ++i) call.outputs[i] = made[i];
+  for (size_t i = 0; i < call.outputs.size(); ++i) {
+    if (call.outputs[i].empty())
+      call.outputs[i] = made[i];
+    else if (made[i].bytes() > 0)
+      std::memcpy(call.outputs[i].raw(), made[i].raw(), static_cast<size_t>(made[i].bytes()));
+  }
   pick(x, axis, picked, call.outputs[0]);
 }
 
