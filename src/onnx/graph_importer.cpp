@@ -130,6 +130,16 @@ void GraphImporter::add_initializers(const GraphProto& graph) {
     define(name, graph_.add_constant(std::string(name), model_.tensors.read(tensor)));
 }
 
+void GraphImporter::declare(const GraphProto& graph) {
+  for (const auto* infos : {&graph.value_infos, &graph.outputs})
+    for (const ValueInfoProto& info : *infos) declarations_.emplace(info.name, &info);
+}
+
+const ValueInfoProto* GraphImporter::declaration(std::string_view name) const {
+  const auto found = declarations_.find(name);
+  return found == declarations_.end() ? nullptr : found->second;
+}
+
 std::vector<const NodeProto*> GraphImporter::sorted(const std::vector<NodeProto>& nodes) const {
   std::unordered_map<std::string_view, size_t> producers;
   for (size_t i = 0; i < nodes.size(); ++i)

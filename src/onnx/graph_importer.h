@@ -56,6 +56,9 @@ class GraphImporter {
   bool defines(std::string_view name) const { return values_.contains(name); }
   ir::ValueId resolve(std::string_view name);  ///< throws Error if nothing makes it
   void add_initializers(const GraphProto& graph);
+  /// Notes the types that the graph declares for its values; they must outlive the importer.
+  void declare(const GraphProto& graph);
+  const ValueInfoProto* declaration(std::string_view name) const;
   /// Inside a body: `outer` of the graph around is `inner` here.
   void capture(ir::ValueId outer, ir::ValueId inner) { captured_[outer] = inner; }
   void import_nodes(const std::vector<NodeProto>& nodes);
@@ -77,6 +80,7 @@ class GraphImporter {
   OpsetMap opsets_;
   std::unordered_map<std::string_view, ir::ValueId> values_;
   std::map<ir::ValueId, ir::ValueId> captured_;
+  std::unordered_map<std::string_view, const ValueInfoProto*> declarations_;
   std::map<std::string_view, const AttributeProto*> function_attributes_;
   std::map<ir::ValueId, Tensor> constants_;  // what constant() worked out
 };

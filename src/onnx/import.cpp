@@ -165,6 +165,7 @@ ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const void> k
   ImportedModel imported;
   imported.graph = std::make_shared<ir::Graph>("main");
   GraphImporter importer(context, *imported.graph, std::move(opsets));
+  importer.declare(*proto.graph);
   importer.add_initializers(*proto.graph);
   add_inputs(*proto.graph, context, importer);
   importer.import_nodes(proto.graph->nodes);

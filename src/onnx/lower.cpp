@@ -6,6 +6,7 @@
 
 #include "base/dispatch.h"
 #include "onnx/graph_importer.h"
+#include "ops/host.h"
 #include "ops/infer.h"
 
 namespace burnish::onnx {
@@ -196,12 +197,8 @@ std::optional<std::vector<int64_t>> Lower::known_integers(ir::ValueId value) con
   const auto contents = ops::known_contents(importer_.graph(), value);
   if (contents) return ir::constants(*contents);
   const Tensor data = constant(value);
-  if (data.empty() || data.rank() > 1 || (data.dtype() != DType::i64 && data.dtype() != DType::i32))
-    return std::nullopt;
-  std::vector<int64_t> numbers;
-  for (int64_t i = 0; i < data.size(); ++i)
-    numbers.push_back(data.dtype() == DType::i64 ? data.data<int64_t>()[i] : data.data<int32_t>()[i]);
-  return numbers;
+  if (data.empty() || data.rank() > 1 || is_floating(data.dtype())) return std::nullopt;
+  return ops::integers_of(data);
 }
 
 ir::ValueId Lower::emit(const ops::OpDef& op, ir::Attributes attributes, std::vector<ir::ValueId> inputs) {
@@ -211,11 +208,18 @@ ir::ValueId Lower::emit(const ops::OpDef& op, ir::Attributes attributes, std::ve
 std::vector<ir::ValueId> Lower::emit_many(const ops::OpDef& op, ir::Attributes attributes,
                                           std::vector<ir::ValueId> inputs, int outputs,
                                           std::vector<std::shared_ptr<ir::Graph>> bodies) {
+  const auto made =
+      emit_into(importer_.graph(), op, std::move(attributes), std::move(inputs), outputs, std::move(bodies));
+  emitted_.insert(emitted_.end(), made.begin(), made.end());
+  return made;
+}
+
+std::vector<ir::ValueId> Lower::emit_into(ir::Graph& graph, const ops::OpDef& op, ir::Attributes attributes,
+                                          std::vector<ir::ValueId> inputs, int outputs,
+                                          std::vector<std::shared_ptr<ir::Graph>> bodies) {
   while (!inputs.empty() && !inputs.back()) inputs.pop_back();
   const std::string source = node_.source();
-  ir::Graph& graph = importer_.graph();
-  const std::string hint = fmt::format(
-      "{}.{}", node_.outputs.empty() || node_.outputs[0].empty() ? source : node_.outputs[0], op.name);
+  const std::string hint = fmt::format("{}.{}", value_hint(), op.name);
   const std::vector<std::string> names(static_cast<size_t>(outputs), hint);
   const ir::NodeId id = graph.add_node(op, std::move(attributes), std::move(inputs), outputs, names);
   graph.node(id).source = source;
@@ -225,14 +229,31 @@ std::vector<ir::ValueId> Lower::emit_many(const ops::OpDef& op, ir::Attributes a
   for (ir::ValueId value : made)
     require(graph.value(value).type.rank() <= 64, "the result has {} dimensions; 64 are the most",
             graph.value(value).type.rank());
-  emitted_.insert(emitted_.end(), made.begin(), made.end());
   return made;
 }
 
+std::string Lower::value_hint() const {
+  return node_.outputs.empty() || node_.outputs[0].empty() ? node_.source() : std::string(node_.outputs[0]);
+}
+
+ir::Dim Lower::fresh_symbol(const std::string& hint) {
+  return ir::Dim::symbol(importer_.model().symbol_for("", hint));
+}
+
+std::optional<std::vector<int64_t>> Lower::declared_shape(int i) const {
+  if (!wants_output(i)) return std::nullopt;
+  const ValueInfoProto* info = importer_.declaration(node_.outputs[static_cast<size_t>(i)]);
+  if (!info || info->kind != ValueKind::tensor || !info->has_shape) return std::nullopt;
+  std::vector<int64_t> shape;
+  for (const DimensionProto& dim : info->dims) {
+    if (!dim.value || *dim.value < 0) return std::nullopt;
+    shape.push_back(*dim.value);
+  }
+  return shape;
+}
+
 ir::ValueId Lower::add_constant(Tensor data) {
-  const std::string hint =
-      node_.outputs.empty() || node_.outputs[0].empty() ? node_.source() : std::string(node_.outputs[0]);
-  const ir::ValueId value = importer_.graph().add_constant(hint + ".constant", std::move(data));
+  const ir::ValueId value = importer_.graph().add_constant(value_hint() + ".constant", std::move(data));
   emitted_.push_back(value);
   return value;
 }
@@ -302,6 +323,7 @@ std::shared_ptr<ir::Graph> Lower::body(std::string_view attribute, const std::ve
     graph->value(inner).contents = ops::known_contents(importer_.graph(), outer);
     inside.capture(outer, inner);
   }
+  inside.declare(proto);
   inside.add_initializers(proto);
   inside.import_nodes(proto.nodes);
   for (const ValueInfoProto& output : proto.outputs)
@@ -314,6 +336,7 @@ std::vector<ir::ValueId> Lower::inline_body(std::string_view attribute) {
   const GraphProto& proto = subgraph(find(attribute), attribute);
   require(proto.inputs.empty(), "its {} must have no inputs", attribute);
   GraphImporter inside(importer_, importer_.graph());
+  inside.declare(proto);
   inside.add_initializers(proto);
   inside.import_nodes(proto.nodes);
   std::vector<ir::ValueId> outputs;

@@ -57,6 +57,8 @@ class Lower {
   int output_count() const { return static_cast<int>(outputs_.size()); }
   /// False where the output is not there or has no name: nobody reads it.
   bool wants_output(int i) const;
+  /// The shape that the model declares for output `i`, where it is there and all numbers.
+  std::optional<std::vector<int64_t>> declared_shape(int i) const;
 
   // --- its attributes; a default is returned where the attribute is not there, another type is an Error ---
   bool has(std::string_view name) const { return find(name) != nullptr; }
@@ -93,6 +95,12 @@ class Lower {
   std::vector<ir::ValueId> emit_many(const ops::OpDef& op, ir::Attributes attributes,
                                      std::vector<ir::ValueId> inputs, int outputs,
                                      std::vector<std::shared_ptr<ir::Graph>> bodies = {});
+  /// The same in a body under construction.
+  std::vector<ir::ValueId> emit_into(ir::Graph& graph, const ops::OpDef& op, ir::Attributes attributes,
+                                     std::vector<ir::ValueId> inputs, int outputs,
+                                     std::vector<std::shared_ptr<ir::Graph>> bodies = {});
+  /// A symbol that nothing else uses.
+  ir::Dim fresh_symbol(const std::string& hint);
   ir::ValueId add_constant(Tensor data);
   /// A constant of rank 1 of int64; of rank 0 of `dtype` (any number type).
   ir::ValueId add_integers(const std::vector<int64_t>& values);
@@ -120,6 +128,7 @@ class Lower {
 
  private:
   friend class GraphImporter;
+  std::string value_hint() const;  ///< what emitted values are called after
   const AttributeProto* find(std::string_view name) const;
   const AttributeProto* find(std::string_view name, int type) const;
 

@@ -16,6 +16,19 @@ void lower_reshape_1(Lower& node) {
                   node.emit(def::reshape, {node.needed_input(0), node.add_integers(node.integers("shape"))}));
 }
 
+namespace {
+
+/// Where only the run will tell the axes, the rank is what the model declares for the output.
+bool reshaped_as_declared(Lower& node) {
+  const auto shape = node.declared_shape(0);
+  if (shape)
+    node.set_output(
+        0, node.emit(def::reshape, {{"allowzero", true}}, {node.needed_input(0), node.add_integers(*shape)}));
+  return shape.has_value();
+}
+
+}  // namespace
+
 /// Axes that are known become an attribute, whichever way they came.
 void lower_squeeze(Lower& node) {
   const ir::ValueId x = node.needed_input(0), given = node.input(1);
@@ -28,6 +41,7 @@ void lower_squeeze(Lower& node) {
       if (shape[i].is(1)) axes->push_back(static_cast<int64_t>(i));
   }
   if (axes && axes->empty()) return node.set_output(0, x);
+  if (!axes && reshaped_as_declared(node)) return;
   node.set_output(
       0, axes ? node.emit(def::squeeze, {{"axes", *axes}}, {x}) : node.emit(def::squeeze, {x, given}));
 }
@@ -35,6 +49,7 @@ void lower_squeeze(Lower& node) {
 void lower_unsqueeze(Lower& node) {
   const ir::ValueId x = node.needed_input(0), given = node.input(1);
   const auto axes = given ? node.known_integers(given) : node.integers("axes");
+  if (!axes && reshaped_as_declared(node)) return;
   node.set_output(
       0, axes ? node.emit(def::unsqueeze, {{"axes", *axes}}, {x}) : node.emit(def::unsqueeze, {x, given}));
 }

@@ -52,6 +52,13 @@ void lower_reduce(Lower& node) {
                                        {"noop_with_empty_axes", node.integer("noop_with_empty_axes", 0)}});
     axes = {};
   }
+  const auto declared = node.declared_shape(0);
+  if (axes && node.integer("keepdims", 1) == 0 && declared) {
+    // Only the run will tell the axes: the rank is what the model declares for the output.
+    const ir::ValueId kept = node.emit(*op, {{"keepdims", true}}, {node.needed_input(0), axes});
+    return node.set_output(
+        0, node.emit(def::reshape, {{"allowzero", true}}, {kept, node.add_integers(*declared)}));
+  }
   node.set_output(0, node.emit(*op, attributes, {node.needed_input(0), axes}));
 }
 

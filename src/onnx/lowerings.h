@@ -110,6 +110,13 @@ class Lower;
   X("ThresholdedRelu", "", 1, lower_thresholded_relu) \
   X("PRelu", "", 1, lower_prelu)
 
+// lower_control.cpp
+#define BURNISH_CONTROL_LOWERINGS(X) \
+  X("If", "", 1, lower_if) \
+  X("Loop", "", 1, lower_loop) \
+  X("Scan", "", 8, lower_scan_8) \
+  X("Scan", "", 9, lower_scan)
+
 #define BURNISH_LOWERINGS(X) \
   BURNISH_CONSTANT_LOWERINGS(X) \
   BURNISH_DATA_LOWERINGS(X) \
@@ -118,7 +125,8 @@ class Lower;
   BURNISH_LINEAR_LOWERINGS(X) \
   BURNISH_NORM_LOWERINGS(X) \
   BURNISH_ARITHMETIC_LOWERINGS(X) \
-  BURNISH_ACTIVATION_LOWERINGS(X)
+  BURNISH_ACTIVATION_LOWERINGS(X) \
+  BURNISH_CONTROL_LOWERINGS(X)
 // clang-format on
 
 #define BURNISH_DECLARE(OP, DOMAIN, SINCE, FUNCTION) void FUNCTION(Lower& node);

@@ -292,6 +292,9 @@ GraphProto parse_graph(std::string_view bytes, int depth) {
       case 12:
         graph.outputs.push_back(parse_value_info(fields.bytes()));
         break;
+      case 13:
+        graph.value_infos.push_back(parse_value_info(fields.bytes()));
+        break;
       case 15: {
         SparseTensorProto tensor = parse_sparse_tensor(fields.bytes());
         const std::string_view name = tensor.values.name;

@@ -111,7 +111,7 @@ struct GraphProto {
   std::vector<NodeProto> nodes;
   std::vector<TensorProto> initializers;
   std::vector<std::pair<std::string_view, SparseTensorProto>> sparse_initializers;
-  std::vector<ValueInfoProto> inputs, outputs;
+  std::vector<ValueInfoProto> inputs, outputs, value_infos;
 };
 
 struct OpsetImport {

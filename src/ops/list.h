@@ -34,6 +34,8 @@
   /* bitwise.cpp */                                           \
   X(shift_left) X(shift_right) X(bitwise_and) X(bitwise_or)   \
   X(bitwise_xor) X(bitwise_not)                               \
+  /* control.cpp */                                           \
+  X(if_else) X(loop) X(scan)                                  \
   /* cast.cpp */                                              \
   X(cast)                                                     \
   /* comparison.cpp */                                        \
