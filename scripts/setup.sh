@@ -2,6 +2,7 @@
 # Install what building and testing Burnish needs: Debian or Ubuntu packages, and a virtual environment in .venv/.
 #
 #   scripts/setup.sh            what ./demo and ./check need
+#   scripts/setup.sh --cuda     and CUDA's headers and compiler, unless a toolkit is there
 #   scripts/setup.sh --peers    and PyTorch, OpenVINO, ...: to export models and to measure beside other runtimes
 #   scripts/setup.sh --all      and the sanitizers' compiler and the data sets of ./check --all
 #
@@ -20,13 +21,14 @@ optional=(ccache libbenchmark-dev librapidcheck-dev libonnx-testdata)
 requirements=(scripts/requirements.txt)
 for argument in "$@"; do
   case $argument in
+    --cuda) [ -e "${CUDA_HOME:-/usr/local/cuda}/include/cuda.h" ] || requirements+=(scripts/requirements-cuda.txt) ;;
     --peers) requirements+=(scripts/requirements-peers.txt) ;;
     --all)
       requirements+=(scripts/requirements-peers.txt)
       optional+=(clang-16 libclang-rt-16-dev clang-format clang-tidy qemu-user fonts-dejavu-core
                  pocketsphinx-testdata dataset-fashion-mnist)
       ;;
-    *) echo "usage: scripts/setup.sh [--peers] [--all]" >&2; exit 2 ;;
+    *) echo "usage: scripts/setup.sh [--cuda] [--peers] [--all]" >&2; exit 2 ;;
   esac
 done
 
