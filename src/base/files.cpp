@@ -28,23 +28,38 @@ bool file_exists(const std::string& path) {
   return std::filesystem::exists(path, error);
 }
 
+WholeFile::WholeFile(std::string path) : path_(std::move(path)), temporary_(fmt::format("{}.{}.tmp", path_, getpid())) {
+  file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file_ < 0) give_up();
+}
+
+WholeFile::~WholeFile() {
+  if (file_ >= 0) close(file_);
+  if (!kept_) std::remove(temporary_.c_str());
+}
+
+void WholeFile::write_at(uint64_t offset, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) give_up();
+    bytes.remove_prefix(static_cast<size_t>(wrote));
+    offset += static_cast<uint64_t>(wrote);
+  }
+}
+
+void WholeFile::keep(uint64_t size) {
+  if (ftruncate(file_, static_cast<off_t>(size)) != 0 || (fsync(file_) != 0 && errno != EINVAL)) give_up();
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) give_up();
+  kept_ = true;
+}
+
+void WholeFile::give_up() { fail("cannot write '{}': {}", path_, std::strerror(errno)); }
+
 void write_file(const std::string& path, std::string_view content) {
-  const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  require(file >= 0, "cannot write '{}': {}", path, std::strerror(errno));
-  int reason = 0;
-  for (size_t done = 0; done < content.size() && reason == 0;) {
-    const ssize_t wrote = write(file, content.data() + done, content.size() - done);
-    if (wrote >= 0) done += static_cast<size_t>(wrote);
-    else if (errno != EINTR) reason = errno;
-  }
-  if (reason == 0 && fsync(file) != 0 && errno != EINVAL) reason = errno;
-  if (close(file) != 0 && reason == 0) reason = errno;
-  if (reason == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) reason = errno;
-  if (reason != 0) {
-    std::remove(temporary.c_str());
-    fail("cannot write '{}': {}", path, std::strerror(reason));
-  }
+  WholeFile file(path);
+  file.write_at(0, content);
+  file.keep(content.size());
 }
 
 void make_folders(const std::string& path) {

@@ -89,6 +89,8 @@ class Device {
   /// buffers are used in turn (enqueue gets 0 ... rotate - 1), so that caches hold what they would in a network.
   virtual double measure(const std::function<void(Stream&, int)>& enqueue, int rotate, double budget_us) = 0;
 
+  /// A copy where the tensor lies on the device, else the tensor itself; waits.
+  Tensor to_host(const Tensor& tensor);
   /// Tensor on this device with fresh memory, freed with its last owner.
   Tensor make_tensor(DType dtype, Shape shape, size_t storage_bytes);
 };

@@ -107,6 +107,17 @@ std::shared_ptr<Device> open_device(const std::string& spec, const DeviceOptions
   return backend->open(index, options);
 }
 
+Tensor Device::to_host(const Tensor& tensor) {
+  if (tensor.device().is_host()) return tensor;
+  Tensor made(tensor.dtype(), tensor.shape());
+  execute([&] {
+    const std::unique_ptr<Stream> stream = create_stream();
+    copy(made.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()), *stream);
+    stream->synchronize();
+  });
+  return made;
+}
+
 Tensor Device::make_tensor(DType dtype, Shape shape, size_t storage_bytes) {
   void* memory = allocate(std::max<size_t>(storage_bytes, 1));
   std::shared_ptr<const void> owner(memory, [this](const void* p) { free(const_cast<void*>(p)); });

@@ -144,6 +144,8 @@ class Graph {
 /// Text as in docs/design.md section 15; parse(print(g)) gives g again, except for constants' data, which is
 /// printed only for small ones.
 std::string print(const Graph& graph);
+/// "{1, 2}" for a constant whose data print() shows; empty for one that it only declares.
+std::string print_constant_data(const Graph& graph, ValueId constant);
 std::string print_node(const Graph& graph, NodeId node);
 /// Throws Error with line and column. Constants declared without data get none (value.constant stays
 /// empty but for its type): the caller fills them in through `constant_data`.

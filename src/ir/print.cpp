@@ -84,8 +84,8 @@ void print_body(const Graph& graph, const std::string& indent, std::string& text
   for (ValueId id : graph.constants()) {
     const Value& constant = graph.value(id);
     text += fmt::format("{}constant {}: {}", inner, name_text('@', constant.name), constant.type.str());
-    if (constant.constant.size() <= largest_literal && constant.constant.raw() && constant.type.layout == Layout::plain)
-      text += " = {" + elements_text(constant.constant) + "}";
+    const std::string data = print_constant_data(graph, id);
+    if (!data.empty()) text += " = " + data;
     text += "\n";
   }
   for (NodeId id : graph.order()) text += inner + node_text(graph, id, inner) + "\n";
@@ -99,6 +99,12 @@ void print_body(const Graph& graph, const std::string& indent, std::string& text
 }
 
 }  // namespace
+
+std::string print_constant_data(const Graph& graph, ValueId id) {
+  const Value& value = graph.value(id);
+  if (value.constant.size() > largest_literal || !value.constant.raw() || value.type.layout != Layout::plain) return {};
+  return "{" + elements_text(value.constant) + "}";
+}
 
 std::string print(const Graph& graph) {
   std::string text = "graph " + (plain_name(graph.name) ? graph.name : quoted(graph.name));

@@ -1,0 +1,59 @@
+// Engine::save and Engine::load.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "engine/program_file.h"
+#include "plan/retarget.h"
+#include "runtime/engine_state.h"
+
+namespace burnish {
+namespace {
+
+using nlohmann::json;
+
+std::shared_ptr<const plan::Program> load_saved(engine::SavedProgram saved, const std::shared_ptr<device::Device>& device, bool repack,
+                                                const std::function<void(const std::string&)>& log) {
+  for (const std::string& line : plan::retarget(*saved.graph, saved.choices, *device, repack))
+    if (log) log(line);
+  std::map<int32_t, std::vector<std::shared_ptr<const plan::Program>>> bodies;
+  for (auto& [index, programs] : saved.bodies)
+    for (engine::SavedProgram& body : programs) bodies[index].push_back(load_saved(std::move(body), device, repack, log));
+  return plan::load_program(saved.graph, std::move(saved.choices), std::move(bodies), device);
+}
+
+}  // namespace
+
+void Engine::save(const std::string& path) const {
+  const device::DeviceInfo& info = state_->program->device->info();
+  const json metadata = {{"burnish", BURNISH_VERSION}, {"backend", info.backend}, {"arch", info.arch}, {"device", info.name},
+                         {"tuning_key", info.tuning_key}, {"weights_bytes", state_->weights_bytes}, {"build", json::parse(state_->metadata)}};
+  const std::string text = metadata.dump();
+  const engine::ProgramWriter writer(*state_->program);
+  std::vector<engine::SectionData> sections = {{engine::SectionId::metadata, false, {text}}};
+  for (engine::SectionData& section : writer.sections()) sections.push_back(std::move(section));
+  engine::write_sections(path, sections);
+}
+
+Engine Engine::load(const std::string& path, const LoadOptions& options) {
+  const engine::SectionFile file = engine::SectionFile::open(path);
+  return with_context([&] { return fmt::format("engine '{}'", path); }, [&] {
+    const json metadata = json::parse(file.section(engine::SectionId::metadata), nullptr, false);
+    require(metadata.is_object() && metadata.contains("backend") && metadata["backend"].is_string() && metadata.contains("arch") && metadata["arch"].is_string(),
+            "section 'metadata' is damaged");
+    const std::string spec = options.device.empty() ? metadata["backend"].get<std::string>() : options.device;
+    const std::shared_ptr<device::Device> device = device::open_device(spec, {options.threads});
+    const bool elsewhere = device->info().backend != metadata["backend"] || device->info().arch != metadata["arch"];
+    if (elsewhere && options.on_log)
+      options.on_log(fmt::format("the engine was built for {} ({}); kernels are chosen again, untimed, for {} ({})", metadata["backend"].get<std::string>(),
+                                 metadata["arch"].get<std::string>(), device->info().backend, device->info().arch));
+    auto state = std::make_shared<engine_internal::EngineState>();
+    state->program = load_saved(engine::read_program(file), device, elsewhere, options.on_log);
+    state->metadata = metadata.contains("build") ? metadata["build"].dump() : "{}";
+    if (metadata.contains("weights_bytes") && metadata["weights_bytes"].is_number_integer()) state->weights_bytes = metadata["weights_bytes"];
+    return Engine(std::move(state));
+  });
+}
+
+}  // namespace burnish
