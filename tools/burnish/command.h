@@ -11,6 +11,8 @@ namespace burnish::tool {
 using Command = std::function<int()>;
 
 /// Each adds its subcommand to `app` and returns what runs it.
+Command add_bench(CLI::App& app);
+Command add_build(CLI::App& app);
 Command add_conformance(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_inspect(CLI::App& app);

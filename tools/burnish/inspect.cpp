@@ -3,7 +3,9 @@
 
 #include "build/model.h"
 #include "command.h"
+#include "engines.h"
 #include "options.h"
+#include "runtime/engine_state.h"
 
 namespace burnish::tool {
 namespace {
@@ -23,8 +25,18 @@ Command add_inspect(CLI::App& app) {
   command.footer("\nExamples:\n  burnish inspect model.onnx --no-passes\n");
   auto common = add_common_options(command);
   return [options, common] {
-    const Model model = Model::load(options->model);
-    fmt::print("{}", ir::print(*model.state().graph));
+    if (options->no_passes) {
+      fmt::print("{}", ir::print(*Model::load(options->model).state().graph));
+      return 0;
+    }
+    const Engine engine = open_engine(options->model, *common);
+    const plan::Program& program = *engine.state().program;
+    fmt::print("{}", ir::print(*program.graph));
+    fmt::print("\n{:28} {:20} {:>10}  {}\n", "kernel", "candidate", "us", "node");
+    for (ir::NodeId id : program.graph->order()) {
+      const device::Choice& choice = program.choice(id);
+      if (!choice.tactic.empty()) fmt::print("{:28} {:20} {:10.1f}  {}\n", choice.tactic, choice.candidate, choice.microseconds, program.graph->node(id).source);
+    }
     return 0;
   };
 }

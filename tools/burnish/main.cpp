@@ -11,6 +11,8 @@ namespace {
 
 constexpr const char* examples = R"(
 Examples:
+  burnish build model.onnx -o model.burnish       optimise, tune and save
+  burnish bench model.burnish                     measure
   burnish inspect model.onnx                      the optimised graph
   burnish run model.onnx --input x=x.npy          run once
   burnish conformance /usr/share/libonnx-testdata/data/node
@@ -28,7 +30,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "burnish " BURNISH_VERSION);
   const std::pair<const char*, Command> commands[] = {
+      {"build", add_build(app)},
       {"run", add_run(app)},
+      {"bench", add_bench(app)},
       {"inspect", add_inspect(app)},
       {"conformance", add_conformance(app)},
       {"devices", add_devices(app)},

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/npy.h"
 #include "command.h"
+#include "engines.h"
 #include "options.h"
-#include "runner.h"
 
 namespace burnish::tool {
 namespace {
@@ -26,20 +26,40 @@ std::string file_name(std::string name) {
   return name + ".npy";
 }
 
-int run(const RunOptions& options, const CommonOptions& common) {
-  const Model model = Model::load(options.model);
+/// The files of --input, checked against what the model or engine takes.
+TensorMap read_inputs(const RunOptions& options, const std::vector<IoInfo>& known) {
   TensorMap inputs;
   for (const std::string& text : options.inputs) {
     const auto [name, path] = parse_assignment("--input", text);
-    const std::vector<IoInfo> known = model.inputs();
-    if (std::none_of(known.begin(), known.end(),
-                     [&, &wanted = name](const IoInfo& info) { return info.name == wanted; }))
-      throw UsageError(fmt::format("--input: the model has no input '{}'", name));
+    if (std::none_of(known.begin(), known.end(), [&, &wanted = name](const IoInfo& info) { return info.name == wanted; }))
+      throw UsageError(fmt::format("--input: there is no input '{}'", name));
     inputs[name] = read_npy(path);
   }
-  const TensorMap outputs = make_runner(model, common).run(inputs);
+  return inputs;
+}
+
+/// An open dimension takes the size that the given input has.
+Engine engine_for(const RunOptions& options, CommonOptions common, TensorMap& inputs) {
+  if (is_engine_file(options.model)) {
+    Engine engine = open_engine(options.model, common);
+    inputs = read_inputs(options, engine.inputs());
+    return engine;
+  }
+  inputs = read_inputs(options, Model::load(options.model).inputs());
+  for (const auto& [name, tensor] : inputs) common.shape.push_back(name + "=" + shape_text(tensor.shape()));
+  return open_engine(options.model, common);
+}
+
+int run(const RunOptions& options, const CommonOptions& common) {
+  TensorMap inputs;
+  const Engine engine = engine_for(options, common, inputs);
+  std::vector<std::string> made;
+  inputs = complete_inputs(engine, std::move(inputs), common.seed, &made);
+  if (!common.quiet)
+    for (const std::string& name : made) fmt::print(stderr, "input '{}' was not given: it is random, from seed {}\n", name, common.seed);
+  const TensorMap outputs = Session(engine).run(inputs);
   if (!options.output_dir.empty()) std::filesystem::create_directories(options.output_dir);
-  for (const IoInfo& info : model.outputs()) {
+  for (const IoInfo& info : engine.outputs()) {
     const Tensor& output = outputs.at(info.name);
     if (!common.quiet)
       fmt::print("{}: {} {}\n", info.name, dtype_name(output.dtype()), shape_text(output.shape()));

@@ -1,0 +1,90 @@
+#include "engines.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <random>
+
+#include "base/dispatch.h"
+#include "base/error.h"
+#include "runtime/engine_state.h"
+
+namespace burnish::tool {
+namespace {
+
+/// A line that is written over on a terminal, and nothing elsewhere.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool quiet) : shown_(!quiet && isatty(STDERR_FILENO)) {}
+  ~ProgressLine() {
+    if (written_) fmt::print(stderr, "\r{:60}\r", "");
+  }
+  void show(double fraction, const std::string& what) {
+    if (!shown_) return;
+    constexpr int width = 30;
+    const int done = static_cast<int>(fraction * width);
+    fmt::print(stderr, "\r{:24} [{:<{}}] {:3.0f}%", what, std::string(static_cast<size_t>(done), '#'), width, 100 * fraction);
+    written_ = true;
+  }
+
+ private:
+  bool shown_, written_ = false;
+};
+
+/// Small enough to index anything that is likely to be there.
+constexpr int largest_index = 2;
+
+Tensor random_tensor(DType dtype, const Shape& shape, std::mt19937_64& random) {
+  Tensor tensor(dtype, shape);
+  dispatch(AllTypes{}, dtype, [&]<class T>(Type<T>) {
+    T* data = tensor.data<T>();
+    for (int64_t i = 0; i < tensor.size(); ++i) {
+      if constexpr (std::is_same_v<T, bool>) data[i] = random() & 1;
+      else if (is_floating(dtype)) data[i] = static_cast<T>(static_cast<float>(static_cast<double>(random() >> 11) * 0x1p-52 - 1));
+      else data[i] = static_cast<T>(static_cast<int>(random() % largest_index));
+    }
+  });
+  return tensor;
+}
+
+}  // namespace
+
+bool is_engine_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  char start[7] = {};
+  return file.read(start, sizeof start) && std::string_view(start, sizeof start) == "BURNISH";
+}
+
+Engine open_engine(const std::string& path, const CommonOptions& options) {
+  if (is_engine_file(path)) {
+    LoadOptions load;
+    load.device = options.device;
+    load.threads = options.threads;
+    if (!options.quiet) load.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+    return Engine::load(path, load);
+  }
+  ProgressLine progress(options.quiet);
+  BuildOptions build_options_ = build_options(options);
+  build_options_.on_progress = [&](double fraction, const std::string& what) { progress.show(fraction, what); };
+  if (options.verbose > 0) build_options_.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  return build(path, build_options_);
+}
+
+TensorMap complete_inputs(const Engine& engine, TensorMap given, uint64_t seed, std::vector<std::string>* made) {
+  const ir::Graph& graph = *engine.state().program->graph;
+  std::mt19937_64 random(seed);
+  ir::Bindings bindings;
+  for (const auto& [symbol, range] : graph.symbols) bindings[symbol] = range.opt;
+  for (ir::ValueId id : graph.inputs()) {
+    const ir::Value& input = graph.value(id);
+    if (given.contains(input.name)) continue;
+    given[input.name] = with_context([&] { return fmt::format("input '{}'", input.name); },
+                                     [&] { return random_tensor(input.type.dtype, ir::evaluate(input.type.shape, bindings), random); });
+    if (made) made->push_back(input.name);
+  }
+  return given;
+}
+
+}  // namespace burnish::tool

@@ -1,0 +1,18 @@
+// From what the command line names to an engine, and inputs for it.
+#pragma once
+
+#include <burnish/burnish.h>
+
+#include "options.h"
+
+namespace burnish::tool {
+
+/// True for a .burnish file, by its first bytes.
+bool is_engine_file(const std::string& path);
+/// Loads an engine, or builds one from a model with a progress line on standard error.
+Engine open_engine(const std::string& path, const CommonOptions& options);
+/// The inputs that `given` does not hold, seeded. Integers that index something stay small; a symbolic dimension gets the opt
+/// of its range. Throws UsageError naming an input whose shape is open.
+TensorMap complete_inputs(const Engine& engine, TensorMap given, uint64_t seed, std::vector<std::string>* made = nullptr);
+
+}  // namespace burnish::tool
