@@ -20,7 +20,7 @@ std::vector<LayoutSet> layout_sets(const device::Problem& problem, const device:
   std::vector<LayoutSet> sets = {LayoutSet(static_cast<size_t>(problem.input_count() + problem.output_count()), ir::Layout::plain)};
   for (const device::Tactic* tactic : device.tactics())
     for (LayoutSet& set : tactic->layouts(problem, device.info()))
-      if (std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(std::move(set));
+      if (set.size() == sets[0].size() && std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(std::move(set));
   return sets;
 }
 

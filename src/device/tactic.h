@@ -75,7 +75,8 @@ class Tactic {
   /// Whether it can run the problem with the layouts that it has, on that device.
   virtual Support supports(const Problem& problem, const DeviceInfo& device) const = 0;
   /// Sets of layouts (one per input, then one per output) worth trying for a problem whose layouts are all
-  /// plain, best guess first; a weight's is plain. Only called where some set of layouts may be supported.
+  /// plain, best guess first; a weight's is plain. It is asked of every problem: a set of another length than the
+  /// problem's is passed over, so a tactic need not look at what it never takes.
   virtual std::vector<std::vector<ir::Layout>> layouts(const Problem& problem, const DeviceInfo& device) const;
   /// Configurations, best first; at least one.
   virtual std::vector<Candidate> candidates(const Problem& problem, Device& device) const;

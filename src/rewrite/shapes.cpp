@@ -23,14 +23,16 @@ std::optional<Holder> find_in(const ir::Graph& graph, ir::ValueId id, const std:
 }
 
 /// A value with a dimension that is `symbol` and nothing more: an input where one has it, else the first
-/// value.
-std::optional<Holder> find_holder(const ir::Graph& graph, const std::string& symbol) {
+/// value that is made before `before`.
+std::optional<Holder> find_holder(const ir::Graph& graph, const std::string& symbol, ir::NodeId before) {
   for (ir::ValueId id : graph.inputs())
     if (const auto found = find_in(graph, id, symbol)) return found;
-  for (ir::NodeId id : graph.order())
+  for (ir::NodeId id : graph.order()) {
+    if (id == before) break;
     for (ir::ValueId output : graph.node(id).outputs)
       if (output)
         if (const auto found = find_in(graph, output, symbol)) return found;
+  }
   return std::nullopt;
 }
 
@@ -67,7 +69,7 @@ ir::Patch::Source add_dims(const ir::Graph& graph, ir::Patch& patch, const std::
   std::vector<ir::Patch::Source> inputs;
   std::vector<ir::ValueId> holders;
   for (const std::string& symbol : symbols) {
-    const auto holder = find_holder(graph, symbol);
+    const auto holder = find_holder(graph, symbol, patch.root);
     require(holder.has_value(), "no tensor has the dimension '{}' by itself", symbol);
     size_t input = 0;
     while (input < holders.size() && holders[input] != holder->value) ++input;

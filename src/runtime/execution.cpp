@@ -217,11 +217,7 @@ void Execution::run_host_node(ir::NodeId id, Run& run) {
       const device::Problem& problem = *program_->problems[static_cast<size_t>(id.index)];
       for (int index : problem.node_inputs()) {
         const ir::ValueId input = node.inputs[static_cast<size_t>(index)];
-        const auto known = run.knowledge.host.find(input.index);
-        const Tensor& there = run.table[static_cast<size_t>(input.index)];
-        if (known != run.knowledge.host.end()) inputs.push_back(known->second);
-        else if (there.empty() && graph.value(input).constant_only) inputs.push_back(ops::constant_value(graph, input));
-        else inputs.push_back(on_host(there, *run.stream));
+        inputs.push_back(on_host(operand(input, run), *run.stream));
       }
       made = program_->kernel(id)->run(inputs);
       ++steps_run_;

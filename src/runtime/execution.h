@@ -44,6 +44,9 @@ class Execution {
   void run_segment(Ready& ready, Run& run);
   void run_host_node(ir::NodeId id, Run& run);
   std::vector<Tensor> run_control(ir::NodeId id, Run& run);
+  std::vector<Tensor> run_loop(ir::NodeId id, std::vector<Tensor> inputs, device::Stream& stream);
+  /// A value that exists already; empty for an omitted operand.
+  Tensor operand(ir::ValueId id, Run& run);
   Tensor on_device(const Tensor& tensor, device::Stream& stream);
   Tensor on_host(const Tensor& tensor, device::Stream& stream);
   std::vector<Tensor> run_body(ir::NodeId id, size_t body, std::vector<Tensor> inputs, device::Stream& stream);
