@@ -13,8 +13,8 @@ class Sizes {
   void add(std::string name, ir::Dim value) { entries_.emplace_back(std::move(name), std::move(value)); }
   /// "struct Sizes { static constexpr int C = 64; int M; };"
   std::string declaration() const;
-  /// What the struct of `problem_sizes.declaration()` holds, by the numbers of this (all of which are constant).
-  std::vector<int32_t> values(const Sizes& problem_sizes) const;
+  /// What the struct holds for these values of the symbols.
+  std::vector<int32_t> values(const ir::Bindings& bindings) const;
 
  private:
   std::vector<std::pair<std::string, ir::Dim>> entries_;
@@ -29,8 +29,9 @@ struct Launch {
   size_t shared_bytes = 0;
 };
 
-/// A problem with all dimensions as numbers, as bound; `problem` itself where it has no others.
-device::Problem problem_at(const device::Problem& problem, const device::BindArguments& arguments);
+/// The values of the problem's symbols for which its inputs have the bound shapes. A dimension that is an expression
+/// is inverted by trying the values of its symbol's range; any that fits will do, since all else follows from the inputs.
+ir::Bindings bindings_of(const device::Problem& problem, const device::BindArguments& arguments);
 
 /// "struct Operands { const f16* x0; const void* c0; f16* y0; char* workspace; };": what a kernel reads and writes.
 /// x and y by index of input and output, c by order among the weights.

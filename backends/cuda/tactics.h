@@ -7,12 +7,12 @@ namespace burnish::cuda {
 
 const device::Tactic& pointwise_tactic();
 const device::Tactic& move_tactic();
-const device::Tactic& concat_tactic();
 const device::Tactic& implicit_gemm_tactic();
 const device::Tactic& implicit_gemm_tf32_tactic();
 const device::Tactic& depthwise_tactic();
 const device::Tactic& pool_tactic();
 const device::Tactic& rows_tactic();
+const device::Tactic& reduce_tactic();
 const device::Tactic& cublaslt_tactic();
 const device::Tactic& cudnn_tactic();
 

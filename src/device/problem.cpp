@@ -163,24 +163,16 @@ Problem Problem::with_layouts(const std::vector<ir::Layout>& layouts) const {
   return problem;
 }
 
-Problem Problem::with_inputs(const std::vector<ir::TensorType>& inputs) const {
-  std::shared_ptr<ir::Graph> body = body_->clone();
-  require(inputs.size() == body->inputs().size(), "internal: a problem needs one type per input");
-  for (size_t i = 0; i < inputs.size(); ++i) body->value(body->inputs()[i]).type = inputs[i];
-  std::vector<ir::Layout> layouts;
-  for (const ir::Output& output : body->outputs) layouts.push_back(body->value(output.value).type.layout);
-  ops::infer(*body);
-  for (size_t i = 0; i < layouts.size(); ++i) body->value(body->outputs[i].value).type.layout = layouts[i];
-  body->symbols.clear();
-  Problem problem(std::move(body));
-  problem.node_inputs_ = node_inputs_;
-  return problem;
+Problem Problem::at_opt() const {
+  ir::Bindings bindings;
+  for (const auto& [symbol, range] : body_->symbols) bindings[symbol] = range.opt;
+  return at(bindings);
 }
 
-Problem Problem::at_opt() const {
+Problem Problem::at(const ir::Bindings& bindings) const {
   if (is_static()) return *this;
   std::map<std::string, ir::Dim, std::less<>> replacements;
-  for (const auto& [symbol, range] : body_->symbols) replacements[symbol] = ir::Dim(range.opt);
+  for (const auto& [symbol, value] : bindings) replacements[symbol] = ir::Dim(value);
   std::shared_ptr<ir::Graph> body = body_->clone();
   for (size_t i = 0; i < body->value_capacity(); ++i)
     for (ir::Dim& dim : body->value({static_cast<int32_t>(i)}).type.shape) dim = dim.substitute(replacements);

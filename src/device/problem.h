@@ -44,8 +44,8 @@ class Problem {
 
   /// The same problem with other layouts: one per input, then one per output.
   Problem with_layouts(const std::vector<ir::Layout>& layouts) const;
-  /// The same problem for inputs of these types; the types of all else follow from them, layouts of outputs stay.
-  Problem with_inputs(const std::vector<ir::TensorType>& inputs) const;
+  /// All dimensions as numbers, by the values of the symbols.
+  Problem at(const ir::Bindings& bindings) const;
   /// All dimensions as numbers: symbols replaced by the opt of their range.
   Problem at_opt() const;
   bool is_static() const { return body_->symbols.empty(); }

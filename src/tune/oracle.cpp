@@ -72,6 +72,7 @@ double allowed_error(DType dtype) {
     case DType::f32: return 1e-4;
     case DType::f16: return 3e-3;
     case DType::bf16: return 2e-2;
+    case DType::f64: return 1e-12;
     default: return 0;
   }
 }

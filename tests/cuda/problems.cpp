@@ -48,6 +48,42 @@ void add_pointwise(Texts& texts) {
   }
 }
 
+void add_depthwise_and_pools(Texts& texts) {
+  for (const char* dtype : {"f16", "f32"}) {
+    for (int stride : {1, 2}) {
+      const int h = (13 + 2 - 3) / stride + 1, w = (10 + 2 - 3) / stride + 1;
+      texts.push_back(fmt::format("graph problem(%x0: {0}[2,24,13,10] nhwc, %w1: {0}[24,1,3,3], %w2: {0}[24]) {{ %v0 = conv(%x0, %w1, %w2) {{strides=[{1},{1}], pads=[1,1,1,1], group=24}} : {0}[2,24,{2},{3}] "
+                                  "%v1 = clip(%v0) {{min=0.0, max=6.0}} : {0}[2,24,{2},{3}] nhwc yield %v1 }}", dtype, stride, h, w));
+    }
+    texts.push_back(fmt::format("graph problem(%x0: {0}[1,7,9,11] nhwc, %w1: {0}[7,1,5,5]) {{ %v0 = conv(%x0, %w1) {{pads=[2,2,2,2], group=7}} : {0}[1,7,9,11] nhwc yield %v0 }}", dtype));
+    for (const char* layout : {" nhwc", ""}) {
+      texts.push_back(fmt::format("graph problem(%x0: {0}[2,24,13,11]{1}) {{ %v0 = max_pool(%x0) {{kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]}} : {0}[2,24,7,6]{1} yield %v0 }}", dtype, layout));
+      texts.push_back(fmt::format("graph problem(%x0: {0}[2,9,13,11]{1}) {{ %v0 = average_pool(%x0) {{kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=true}} : {0}[2,9,13,11]{1} yield %v0 }}", dtype, layout));
+    }
+  }
+}
+
+void add_rows(Texts& texts) {
+  for (const char* dtype : {"f16", "bf16", "f32"}) {
+    texts.push_back(fmt::format("graph problem(%x0: {0}[3,5,40]) {{ %v0 = softmax(%x0) : {0}[3,5,40] yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[7,1003]) {{ %v0 = log_softmax(%x0) : {0}[7,1003] yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,9,768], %w1: {0}[768], %w2: {0}[768], %x3: {0}[2,9,768]) {{ %v0 = layer_norm(%x0, %w1, %w2) : {0}[2,9,768] %v1 = add(%v0, %x3) : {0}[2,9,768] yield %v1 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[4,9001], %w1: {0}[9001]) {{ %v0 = rms_norm(%x0, %w1) : {0}[4,9001] yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,40,7,5] nhwc) {{ %v0 = reduce_mean(%x0) {{axes=[2,3]}} : {0}[2,40,1,1] nhwc yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,41,7,5]) {{ %v0 = reduce_mean(%x0) {{axes=[2,3], keepdims=false}} : {0}[2,41] yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[6,300]) {{ %v0 = reduce_max(%x0) {{axes=[1]}} : {0}[6,1] yield %v0 }}", dtype));
+  }
+}
+
+void add_moves(Texts& texts) {
+  for (const char* dtype : {"f16", "f32"}) {
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,5,3,8]) {{ %v0 = transpose(%x0) {{perm=[0,2,1,3]}} : {0}[2,3,5,8] yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,5,3,7]) {{ %v0 = transpose(%x0) {{perm=[0,2,3,1]}} : {0}[2,3,7,5] yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,16,3,5] nhwc, %x1: {0}[2,8,3,5] nhwc) {{ %v0 = concat(%x0, %x1) {{axis=1}} : {0}[2,24,3,5] nhwc yield %v0 }}", dtype));
+    texts.push_back(fmt::format("graph problem(%x0: {0}[2,5,3], %x1: {0}[2,4,3]) {{ %v0 = concat(%x0, %x1) {{axis=1}} : {0}[2,9,3] yield %v0 }}", dtype));
+  }
+}
+
 }  // namespace
 
 const Texts& small_problems() {
@@ -55,6 +91,9 @@ const Texts& small_problems() {
     Texts made;
     add_contractions(made);
     add_pointwise(made);
+    add_depthwise_and_pools(made);
+    add_rows(made);
+    add_moves(made);
     return made;
   }();
   return texts;

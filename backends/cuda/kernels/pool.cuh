@@ -1,0 +1,45 @@
+// The largest or the mean of each window: a thread takes VECTOR channels of one output pixel. Defined before: Element,
+// VECTOR, CHANNELS_LAST, MAXIMUM, COUNT_PADDING, input().
+extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const Sizes s) {
+  int rest = blockIdx.x * 128 + threadIdx.x;
+  int image, c, oh, ow;
+  if (CHANNELS_LAST) {
+    c = rest % (s.channels / VECTOR) * VECTOR; rest /= s.channels / VECTOR;
+    ow = rest % s.out_width; rest /= s.out_width;
+    oh = rest % s.out_height; image = rest / s.out_height;
+  } else {
+    ow = rest % s.out_width; rest /= s.out_width;
+    oh = rest % s.out_height; rest /= s.out_height;
+    c = rest % s.channels; image = rest / s.channels;
+  }
+  wait_for_inputs();
+  let_next_start();
+  if (image >= s.images) return;
+  const Element* x = p.x0 + image * s.a_image + c * s.a_c;
+  const int h0 = oh * s.stride_h - s.pad_h, w0 = ow * s.stride_w - s.pad_w;
+  compute_t<Element> result[VECTOR];
+#pragma unroll
+  for (int v = 0; v < VECTOR; ++v) result[v] = MAXIMUM ? compute_t<Element>(-INFINITY_VALUE) : compute_t<Element>(0);
+  int count = 0;
+#pragma unroll 4
+  for (int r = 0; r < s.kernel_h; ++r) {
+    const int h = h0 + r * s.dilation_h;
+#pragma unroll 4
+    for (int q = 0; q < s.kernel_w; ++q) {
+      const int w = w0 + q * s.dilation_w;
+      // Padding counts up to the padded end, not in the part of a last window that hangs over it.
+      if (COUNT_PADDING) count += h < s.height + s.pad_end_h && w < s.width + s.pad_end_w;
+      if (unsigned(h) >= unsigned(s.height) || unsigned(w) >= unsigned(s.width)) continue;
+      if (!COUNT_PADDING) ++count;
+      compute_t<Element> pixel[VECTOR];
+      load<Element, VECTOR>(pixel, x + h * s.a_h + w * s.a_w);
+#pragma unroll
+      for (int v = 0; v < VECTOR; ++v) result[v] = MAXIMUM ? max_nan(result[v], pixel[v]) : result[v] + pixel[v];
+    }
+  }
+  if (!MAXIMUM) {
+#pragma unroll
+    for (int v = 0; v < VECTOR; ++v) result[v] = result[v] / compute_t<Element>(count);
+  }
+  store<Element, VECTOR>(p.y0 + image * s.y_image + c * s.y_c + oh * s.y_h + ow * s.y_w, result);
+}

@@ -1,0 +1,97 @@
+// Softmax and norms over the last axis: LANES threads take a row, which stays in registers where its length is known and
+// fits. Defined before: Element, KIND, LANES, STEPS (0: the row is read again for each pass), VECTOR, epilogue(), input(),
+// scale_and_shift(p, j, v) for norms, EPSILON; Sizes with length and total_rows.
+constexpr int SOFTMAX = 0, LOG_SOFTMAX = 1, LAYER_NORM = 2, RMS_NORM = 3;
+constexpr int THREADS = LANES > 128 ? LANES : 128, ROWS = THREADS / LANES;
+
+template <bool MAXIMUM> BURNISH_DEVICE float over_row(float x) {
+  x = MAXIMUM ? warp_max(x) : warp_sum(x);
+  if constexpr (LANES > 32) {
+    __shared__ float parts[THREADS / 32];
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
+    __syncthreads();
+    const int first = threadIdx.x / LANES * (LANES / 32);
+    x = parts[first];
+#pragma unroll
+    for (int i = 1; i < LANES / 32; ++i) x = MAXIMUM ? max_nan(x, parts[first + i]) : x + parts[first + i];
+  }
+  return x;
+}
+
+struct Row {
+  const Element* from;
+  int length, lane;
+  float kept[STEPS > 0 ? STEPS : 1][VECTOR];
+
+  BURNISH_DEVICE void read() {
+    if constexpr (STEPS > 0) {
+#pragma unroll
+      for (int i = 0; i < STEPS; ++i)
+        if (const int j = (i * LANES + lane) * VECTOR; j < length) load<Element, VECTOR>(kept[i], from + j);
+    }
+  }
+  /// Calls visit(j, values) for each vector of this thread; j is its first column.
+  template <class Visit> BURNISH_DEVICE void each(Visit visit) {
+    if constexpr (STEPS > 0) {
+#pragma unroll
+      for (int i = 0; i < STEPS; ++i)
+        if (const int j = (i * LANES + lane) * VECTOR; j < length) visit(j, kept[i]);
+    } else {
+      for (int j = lane * VECTOR; j < length; j += LANES * VECTOR) {
+        load<Element, VECTOR>(kept[0], from + j);
+        visit(j, kept[0]);
+      }
+    }
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, const Sizes s) {
+  const int index = blockIdx.x * ROWS + threadIdx.x / LANES;
+  const bool valid = index < s.total_rows;
+  Row row;
+  row.length = valid ? s.length : 0;
+  row.lane = threadIdx.x % LANES;
+  wait_for_inputs();
+  let_next_start();
+  row.from = input(p) + int64_t(index) * s.length;
+  row.read();
+  float shift = 0, factor = 1;  // y = (x - shift) * factor, or softmax's exp(x - shift) * factor
+  if constexpr (KIND == SOFTMAX || KIND == LOG_SOFTMAX) {
+    float largest = __int_as_float(0xff800000), sum = 0;
+    row.each([&](int, const float (&x)[VECTOR]) {
+#pragma unroll
+      for (int v = 0; v < VECTOR; ++v) largest = max_nan(largest, x[v]);
+    });
+    shift = over_row<true>(largest);
+    row.each([&](int, const float (&x)[VECTOR]) {
+#pragma unroll
+      for (int v = 0; v < VECTOR; ++v) sum += exp(x[v] - shift);
+    });
+    sum = over_row<false>(sum);
+    factor = KIND == SOFTMAX ? 1.0f / sum : 1.0f;
+    if (KIND == LOG_SOFTMAX) shift += log(sum);
+  } else {
+    float sum = 0;
+    if (KIND == LAYER_NORM) {
+      row.each([&](int, const float (&x)[VECTOR]) {
+#pragma unroll
+        for (int v = 0; v < VECTOR; ++v) sum += x[v];
+      });
+      shift = over_row<false>(sum) / s.length;
+    }
+    float squares = 0;
+    row.each([&](int, const float (&x)[VECTOR]) {
+#pragma unroll
+      for (int v = 0; v < VECTOR; ++v) squares += (x[v] - shift) * (x[v] - shift);
+    });
+    factor = 1.0f / sqrt(over_row<false>(squares) / s.length + EPSILON);
+  }
+  row.each([&](int j, const float (&x)[VECTOR]) {
+    float y[VECTOR];
+#pragma unroll
+    for (int v = 0; v < VECTOR; ++v) y[v] = KIND == SOFTMAX ? exp(x[v] - shift) * factor : (x[v] - shift) * factor;
+    if constexpr (KIND == LAYER_NORM || KIND == RMS_NORM) scale_and_shift(p, j, y);
+    epilogue(p, s, index, j, y);
+  });
+}

@@ -1,0 +1,160 @@
+// Softmax, log-softmax, layer norm and RMS norm over the last axis with any pointwise body, by kernels/rows.cuh.
+#include <algorithm>
+
+#include "cuda/contraction.h"
+#include "cuda/tactics.h"
+#include "ops/infer.h"
+#include "ops/norm.h"
+#include "ops/table.h"
+
+namespace burnish::cuda {
+namespace {
+
+using device::Problem;
+using ir::Dim;
+
+enum class Kind : int { softmax, log_softmax, layer_norm, rms_norm };
+
+struct Rows {
+  Kind kind = Kind::softmax;
+  int input = -1, scale = -1, shift = -1;
+  double epsilon = 0;
+  Contraction as_contraction;  ///< what Epilogue asks for: rows, columns, the node and its value
+  Dim length = 1, total_rows = 1;
+  DType dtype = DType::f32;
+};
+
+Support analyse(const Problem& problem, Rows& rows) {
+  if (problem.nodes().empty()) return Support::no("the body is empty");
+  const ir::Node& node = problem.node(0);
+  int64_t axis = 0;
+  if (node.op == &ops::def::softmax || node.op == &ops::def::log_softmax) {
+    rows.kind = node.op == &ops::def::softmax ? Kind::softmax : Kind::log_softmax;
+    axis = node.attributes.as<ops::SoftmaxAttributes>().axis;
+  } else if (node.op == &ops::def::layer_norm || node.op == &ops::def::rms_norm) {
+    rows.kind = node.op == &ops::def::layer_norm ? Kind::layer_norm : Kind::rms_norm;
+    axis = node.attributes.as<ops::LayerNormAttributes>().axis;
+    rows.epsilon = node.attributes.as<ops::LayerNormAttributes>().epsilon;
+    for (size_t i = 1; i < node.outputs.size(); ++i)
+      if (node.outputs[i] && (!problem.body().value(node.outputs[i]).uses.empty() || problem.body().is_output(node.outputs[i]))) return Support::no("it gives no statistics");
+    rows.scale = problem.input_index(node.inputs[1]);
+    if (rows.scale < 0) return Support::no("the scale is a literal");
+    if (node.inputs.size() > 2 && node.inputs[2]) {
+      rows.shift = problem.input_index(node.inputs[2]);
+      if (rows.shift < 0) return Support::no("the bias is a literal");
+    }
+  } else {
+    return Support::no("{} does not run over rows", node.op->name);
+  }
+  rows.input = problem.input_index(node.inputs[0]);
+  if (rows.input < 0) return Support::no("its input is a literal");
+  const ir::TensorType& x = problem.input(rows.input);
+  rows.dtype = x.dtype;
+  if (x.rank() < 2 || ops::normalize_axis(axis, x.rank()) != x.rank() - 1) return Support::no("it runs over the last axis of a tensor of rank 2 or more");
+  if (x.layout != ir::Layout::plain) return Support::no("it takes plain tensors");
+  if (x.dtype != DType::f32 && x.dtype != DType::f16 && x.dtype != DType::bf16) return Support::no("it takes f32, f16 and bf16");
+  for (int operand : {rows.scale, rows.shift})
+    if (operand >= 0 && (problem.input(operand).dtype != x.dtype || problem.input(operand).rank() != 1)) return Support::no("scale or bias of another kind");
+  rows.length = x.shape.back();
+  Contraction& c = rows.as_contraction;
+  c.node = 0;
+  c.output = node.outputs[0];
+  c.left = rows.input;
+  c.rows = x.shape[x.shape.size() - 2];
+  c.columns = rows.length;
+  rows.total_rows = ir::product(std::vector<Dim>(x.shape.begin(), x.shape.end() - 1));
+  return Support::yes();
+}
+
+Rows rows_of(const Problem& problem) {
+  Rows rows;
+  const Support support = analyse(problem, rows);
+  require(static_cast<bool>(support), "internal: {}", support.reason());
+  return rows;
+}
+
+class RowsTactic : public GeneratedTactic {
+ public:
+  std::string name() const override { return "cuda.rows"; }
+
+  Support supports(const Problem& problem, const device::DeviceInfo&) const override {
+    if (Support support = supports_layouts(problem); !support) return support;
+    Rows rows;
+    if (Support support = analyse(problem, rows); !support) return support;
+    return Epilogue::supports(problem, rows.as_contraction);
+  }
+
+  std::vector<device::Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
+    const Rows rows = rows_of(any.at_opt());
+    const int64_t length = rows.length.constant(), count = rows.total_rows.constant();
+    const double us = 1.8 + static_cast<double>(length * count * dtype_bytes(rows.dtype)) / 1.5e6;
+    // Few rows want many threads each.
+    std::vector<device::Candidate> found;
+    for (int lanes : {32, 128, 256, 512}) {
+      if (lanes > 32 && length < 4 * lanes) continue;
+      const bool fills = count * lanes >= int64_t{gpu.multiprocessors} * 256, fits = length <= lanes * 64;
+      found.push_back({fmt::format("lanes{}", lanes), us + (fits ? 0 : 2) + (fills || lanes >= 128 ? 0 : 0.5)});
+    }
+    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    return found;
+  }
+
+  std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
+    const Rows rows = rows_of(problem);
+    const Epilogue epilogue(problem, rows.as_contraction);
+    const int lanes = lanes_of(candidate);
+    int64_t steps = 0;
+    if (rows.length.is_constant()) {
+      const int64_t each = int64_t{lanes} * epilogue.vector();
+      steps = (rows.length.constant() + each - 1) / each;
+      constexpr int64_t most_kept = 64;  // registers
+      if (steps * epilogue.vector() > most_kept) steps = 0;
+    }
+    std::string affine;
+    const auto operand = [&](int input, const char* apply) {
+      if (input < 0) return;
+      affine += fmt::format("  {{\n    float of[VECTOR];\n    load<Element, VECTOR>(of, {} + j);\n#pragma unroll\n    for (int v = 0; v < VECTOR; ++v) y[v] {} of[v];\n  }}\n",
+                            operand_pointer(problem, input), apply);
+    };
+    operand(rows.scale, "*=");
+    operand(rows.shift, "+=");
+    return fmt::format("using Element = {};\nconstexpr float EPSILON = {:a}f;\n", memory_type(rows.dtype), static_cast<float>(rows.epsilon)) +
+           constants_text({{"KIND", static_cast<int>(rows.kind)}, {"LANES", lanes}, {"STEPS", steps}}) + epilogue.text() +
+           fmt::format("BURNISH_DEVICE const Element* input(const Operands& p) {{ return {}; }}\n", operand_pointer(problem, rows.input)) +
+           "BURNISH_DEVICE void scale_and_shift(const Operands& p, int j, float (&y)[VECTOR]) {\n" + affine + "}\n" + kernel_text("rows");
+  }
+
+  Sizes sizes(const Problem& problem, const std::string&) const override {
+    const Rows rows = rows_of(problem);
+    Sizes sizes;
+    sizes.add("length", rows.length);
+    sizes.add("total_rows", rows.total_rows);
+    sizes.add("rows", rows.as_contraction.rows);
+    Epilogue(problem, rows.as_contraction).add_sizes(sizes);
+    return sizes;
+  }
+
+  std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate, const Arch&) const override {
+    const int64_t lanes = lanes_of(candidate), threads = std::max<int64_t>(lanes, 128), each = threads / lanes;
+    Launch launch;
+    launch.threads = static_cast<unsigned>(threads);
+    launch.grid[0] = static_cast<unsigned>((rows_of(problem).total_rows.constant() + each - 1) / each);
+    return {launch};
+  }
+
+ private:
+  static int lanes_of(const std::string& candidate) {
+    for (int lanes : {32, 128, 256, 512})
+      if (candidate == fmt::format("lanes{}", lanes)) return lanes;
+    fail("'{}' is no candidate of cuda.rows", candidate);
+  }
+};
+
+}  // namespace
+
+const device::Tactic& rows_tactic() {
+  static const RowsTactic tactic;
+  return tactic;
+}
+
+}  // namespace burnish::cuda
