@@ -44,6 +44,27 @@ class Lower;
 #define BURNISH_EINSUM_LOWERINGS(X) \
   X("Einsum", "", 12, lower_einsum)
 
+// lower_recurrent.cpp
+#define BURNISH_RECURRENT_LOWERINGS(X) \
+  X("RNN", "", 7, lower_rnn) \
+  X("GRU", "", 7, lower_gru) \
+  X("LSTM", "", 7, lower_lstm)
+
+// lower_signal.cpp
+#define BURNISH_SIGNAL_LOWERINGS(X) \
+  X("DFT", "", 17, lower_old_dft) \
+  X("HannWindow", "", 17, lower_hann_window) \
+  X("HammingWindow", "", 17, lower_hamming_window) \
+  X("BlackmanWindow", "", 17, lower_blackman_window)
+
+// lower_attention.cpp
+#define BURNISH_ATTENTION_LOWERINGS(X) \
+  X("Attention", "", 23, lower_attention)
+
+// lower_rotary.cpp
+#define BURNISH_ROTARY_LOWERINGS(X) \
+  X("RotaryEmbedding", "", 23, lower_rotary_embedding)
+
 // lower_linear.cpp
 #define BURNISH_LINEAR_LOWERINGS(X) \
   X("Conv", "", 1, lower_conv) \
@@ -122,6 +143,10 @@ class Lower;
   BURNISH_DATA_LOWERINGS(X) \
   BURNISH_LOSS_LOWERINGS(X) \
   BURNISH_EINSUM_LOWERINGS(X) \
+  BURNISH_RECURRENT_LOWERINGS(X) \
+  BURNISH_SIGNAL_LOWERINGS(X) \
+  BURNISH_ATTENTION_LOWERINGS(X) \
+  BURNISH_ROTARY_LOWERINGS(X) \
   BURNISH_LINEAR_LOWERINGS(X) \
   BURNISH_NORM_LOWERINGS(X) \
   BURNISH_ARITHMETIC_LOWERINGS(X) \

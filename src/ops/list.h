@@ -17,6 +17,12 @@
   /* norm.cpp */                                              \
   X(batch_norm) X(layer_norm) X(rms_norm) X(instance_norm)    \
   X(group_norm) X(lrn)                                        \
+  /* attention.cpp */                                         \
+  X(attention)                                                \
+  /* signal.cpp */                                            \
+  X(dft) X(stft) X(mel_weight_matrix) X(det)                  \
+  /* recurrent.cpp */                                         \
+  X(rnn) X(gru) X(lstm)                                       \
   /* softmax.cpp */                                           \
   X(softmax) X(log_softmax) X(hardmax)                        \
   /* arithmetic.cpp */                                        \
