@@ -46,9 +46,9 @@ class Lower;
 
 // lower_recurrent.cpp
 #define BURNISH_RECURRENT_LOWERINGS(X) \
-  X("RNN", "", 7, lower_rnn) \
-  X("GRU", "", 7, lower_gru) \
-  X("LSTM", "", 7, lower_lstm)
+  X("RNN", "", 1, lower_rnn) \
+  X("GRU", "", 1, lower_gru) \
+  X("LSTM", "", 1, lower_lstm)
 
 // lower_signal.cpp
 #define BURNISH_SIGNAL_LOWERINGS(X) \
