@@ -84,7 +84,7 @@ void apply_shapes(ir::Graph& graph, const BuildOptions& options) {
     }
   }
   for (const auto& [symbol, dim] : replacements) graph.symbols.erase(symbol);
-  ops::infer(graph);
+  ops::substitute(graph, replacements);
 }
 
 }  // namespace burnish::build_internal

@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <compare>
+#include <limits>
 
 #include "base/error.h"
 
@@ -42,9 +43,13 @@ int64_t checked_multiply(int64_t a, int64_t b) {
 }
 int64_t floor_divide(int64_t a, int64_t b) {
   require(b != 0, "a dimension divides by zero");
+  require(b != -1 || a != std::numeric_limits<int64_t>::min(), "a dimension overflows: {} / {}", a, b);
   const int64_t quotient = a / b;
   return quotient - ((a % b != 0) && ((a < 0) != (b < 0)));
 }
+
+// Expressions of real models stay far below these; without them a hostile one could make them grow without end.
+constexpr size_t most_terms = 1024, most_factors = 128, longest_key = 1 << 14;
 
 int64_t apply(int function, int64_t a, int64_t b) {
   switch (function) {
@@ -83,12 +88,14 @@ struct DimBuilder {
         merged.push_back(std::move(term));
     }
     std::erase_if(merged, [](const Term& term) { return term.coefficient == 0; });
+    require(merged.size() <= most_terms, "a dimension's expression has more than {} terms", most_terms);
     Dim dim(constant);
     if (!merged.empty()) dim.terms_ = std::make_shared<const Terms>(std::move(merged));
     return dim;
   }
 
   static Dim from_atom(Atom atom) {
+    require(atom.key.size() <= longest_key, "a dimension's expression is longer than {} characters", longest_key);
     Term term;
     term.atoms.push_back(std::make_shared<const Atom>(std::move(atom)));
     term.key = term.atoms[0]->key;
@@ -102,10 +109,15 @@ struct DimBuilder {
     return terms;
   }
 
+  static Dim scaled_by(const Dim& dim, int64_t factor) {
+    return make(checked_multiply(dim.constant_, factor), scaled(terms_of(dim), factor));
+  }
+
   static Term multiplied(const Term& a, const Term& b) {
     Term term;
     term.atoms = a.atoms;
     term.atoms.insert(term.atoms.end(), b.atoms.begin(), b.atoms.end());
+    require(term.atoms.size() <= most_factors, "a dimension's expression has more than {} factors", most_factors);
     std::sort(term.atoms.begin(), term.atoms.end(), [](const auto& x, const auto& y) { return x->key < y->key; });
     term.coefficient = checked_multiply(a.coefficient, b.coefficient);
     term.key = term_key(term.atoms);
@@ -116,6 +128,7 @@ struct DimBuilder {
   static std::optional<Dim> divide(const Dim& a, const Dim& b) {
     if (b.is(0)) return std::nullopt;
     if (a == b) return Dim(1);
+    if (b.is(-1)) return scaled_by(a, -1);
     Term divisor;
     if (b.is_constant()) {
       divisor.coefficient = b.constant_;
@@ -123,6 +136,7 @@ struct DimBuilder {
       if (b.constant_ != 0 || b.terms_->size() != 1) return std::nullopt;
       divisor = b.terms_->front();
     }
+    if (divisor.coefficient == -1) return std::nullopt;  // canonical expressions lead with no sign of their own
     if (a.constant_ != 0 && (!divisor.atoms.empty() || a.constant_ % divisor.coefficient != 0)) return std::nullopt;
     Terms quotient;
     int64_t constant = a.constant_ / (divisor.atoms.empty() ? divisor.coefficient : 1);

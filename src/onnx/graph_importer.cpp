@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t most_nodes =
     1'000'000;  // with functions inlined; guards against functions that call each other in a tree
-constexpr int deepest_calls = 64;
+constexpr int deepest = 64;
 constexpr int64_t largest_folded = 1 << 20;  // elements that constant() is ready to compute for a lowering
 
 void collect_outer_names(const std::vector<NodeProto>& nodes, std::set<std::string_view>& known,
@@ -79,11 +79,20 @@ OpsetMap opset_map(const std::vector<OpsetImport>& imports) {
   return map;
 }
 
-const FunctionProto* ModelContext::find_function(const NodeProto& node) const {
+ModelContext::ModelContext(const ModelProto& model, TensorSource source) : tensors(std::move(source)) {
   for (const FunctionProto& function : model.functions)
-    if (function.name == node.op_type && function.domain == node.domain && function.overload == node.overload)
-      return &function;
-  return nullptr;
+    functions.emplace(std::tuple(function.domain, function.name, function.overload), &function);
+}
+
+const FunctionProto* ModelContext::find_function(const NodeProto& node) const {
+  const auto found = functions.find(std::tuple(node.domain, node.op_type, node.overload));
+  return found == functions.end() ? nullptr : found->second;
+}
+
+DepthGuard::DepthGuard(ModelContext& model) : model_(model) {
+  require(model.depth < deepest,
+          "functions and subgraphs are nested more than {} deep, or call each other in a circle", deepest);
+  ++model.depth;
 }
 
 std::string ModelContext::symbol_for(std::string_view dim_param, const std::string& hint) {
@@ -234,8 +243,7 @@ void GraphImporter::lower(const NodeProto& node) {
 }
 
 void GraphImporter::call(const NodeProto& node, const FunctionProto& function) {
-  require(model_.function_depth < deepest_calls,
-          "functions call each other more than {} deep, or in a circle", deepest_calls);
+  const DepthGuard guard(model_);
   require(node.inputs.size() <= function.inputs.size(), "it has {} inputs; function {} takes {}",
           node.inputs.size(), function.name, function.inputs.size());
   require(node.outputs.size() <= function.outputs.size(), "it has {} outputs; function {} gives {}",
@@ -250,9 +258,7 @@ void GraphImporter::call(const NodeProto& node, const FunctionProto& function) {
     inside.define(function.inputs[i], i < node.inputs.size() && !node.inputs[i].empty()
                                           ? resolve(node.inputs[i])
                                           : ir::ValueId{});
-  ++model_.function_depth;
   inside.import_nodes(function.nodes);
-  --model_.function_depth;
   for (size_t i = 0; i < node.outputs.size(); ++i)
     if (!node.outputs[i].empty()) define(node.outputs[i], inside.resolve(function.outputs[i]));
 }
@@ -264,16 +270,34 @@ const AttributeProto* GraphImporter::resolve_attribute(const AttributeProto& att
 }
 
 Tensor GraphImporter::constant(ir::ValueId id) {
-  const ir::Value& value = graph_.value(id);
-  if (value.is_constant()) return value.constant;
-  if (!value.constant_only || !value.producer) return {};
-  if (const auto found = constants_.find(id); found != constants_.end()) return found->second;
-  const ir::Node& node = graph_.node(value.producer);
+  if (graph_.value(id).is_constant()) return graph_.value(id).constant;
+  if (!graph_.value(id).constant_only) return {};
+  // Producers first, without recursion: chains may be long.
+  std::vector<ir::ValueId> open = {id};
+  while (!open.empty()) {
+    const ir::ValueId value = open.back();
+    const ir::Node* node = graph_.producer(value);
+    if (!node || constants_.contains(value)) {
+      open.pop_back();
+      continue;
+    }
+    const size_t before = open.size();
+    for (ir::ValueId input : node->inputs)
+      if (input && graph_.producer(input) && !constants_.contains(input)) open.push_back(input);
+    if (open.size() == before) fold(*node);
+  }
+  return constants_[id];
+}
+
+/// Computes a node whose inputs are worked out; its outputs stay empty where one of those is, or where they
+/// would be huge.
+void GraphImporter::fold(const ir::Node& node) {
   std::vector<Tensor> inputs(node.inputs.size());
   bool known = is_small(graph_, node);
   for (size_t i = 0; i < inputs.size() && known; ++i) {
-    if (!node.inputs[i]) continue;
-    inputs[i] = constant(node.inputs[i]);
+    const ir::ValueId input = node.inputs[i];
+    if (!input) continue;
+    inputs[i] = graph_.producer(input) ? constants_[input] : graph_.value(input).constant;
     known = !inputs[i].empty();
   }
   std::vector<Tensor> made(node.outputs.size());
@@ -282,7 +306,6 @@ Tensor GraphImporter::constant(ir::ValueId id) {
                               static_cast<int>(node.outputs.size()), node.bodies);
   for (size_t i = 0; i < made.size(); ++i)
     if (node.outputs[i]) constants_[node.outputs[i]] = made[i];
-  return constants_[id];
 }
 
 }  // namespace burnish::onnx

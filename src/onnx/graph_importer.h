@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -16,17 +17,31 @@ namespace burnish::onnx {
 
 /// What all graphs of a model share while it is imported.
 struct ModelContext {
-  const ModelProto& model;
+  ModelContext(const ModelProto& model, TensorSource source);
+
   TensorSource tensors;
   std::map<std::string, std::string, std::less<>> symbols;  ///< dim_param -> symbol
   std::set<std::string, std::less<>> taken_symbols;
   int64_t nodes = 0;  ///< imported so far, functions and repeated bodies included
-  int function_depth = 0;
+  int depth = 0;      ///< of functions and bodies that are being imported
   int64_t bodies = 0;
 
   const FunctionProto* find_function(const NodeProto& node) const;
+  std::map<std::tuple<std::string_view, std::string_view, std::string_view>, const FunctionProto*>
+      functions;  ///< domain, name, overload
   /// A symbol that is the same for the same non-empty dim_param, made of `hint` otherwise.
   std::string symbol_for(std::string_view dim_param, const std::string& hint);
+};
+
+/// One function or body deeper, for the life of the object; throws Error when it gets too deep.
+class DepthGuard {
+ public:
+  explicit DepthGuard(ModelContext& model);
+  ~DepthGuard() { --model_.depth; }
+  DepthGuard(const DepthGuard&) = delete;
+
+ private:
+  ModelContext& model_;
 };
 
 using OpsetMap = std::map<std::string_view, int64_t>;
@@ -65,6 +80,7 @@ class GraphImporter {
 
   int64_t opset_of(const NodeProto& node) const;
   const AttributeProto* resolve_attribute(const AttributeProto& attribute) const;
+  /// The data of a value that depends on constants alone; empty for others, and where it would be huge.
   Tensor constant(ir::ValueId value);
 
  private:
@@ -73,6 +89,7 @@ class GraphImporter {
   void lower(const NodeProto& node);
   void call(const NodeProto& node, const FunctionProto& function);
   bool is_visible(std::string_view name) const;
+  void fold(const ir::Node& node);
 
   ModelContext& model_;
   ir::Graph& graph_;

@@ -16,17 +16,13 @@ class OpSurvey {
  public:
   explicit OpSurvey(const ModelContext& model) : model_(model) {}
 
+  /// The nodes, their subgraphs, and the functions that they call.
   void visit(const std::vector<NodeProto>& nodes, const OpsetMap& opsets) {
-    for (const NodeProto& node : nodes) {
-      for (const AttributeProto& attribute : node.attributes)
-        if (attribute.graph) visit(attribute.graph->nodes, opsets);
-      if (const FunctionProto* function = model_.find_function(node)) {
-        if (visited_.insert(function).second) visit(function->nodes, opset_map(function->opsets));
-        continue;
-      }
-      const auto opset = opsets.find(node.domain);
-      const int64_t version = opset == opsets.end() ? 1 : opset->second;
-      if (!find_import(node.op_type, node.domain, version)) add(node, version);
+    visit_nodes(nodes, opsets);
+    while (!called_.empty()) {
+      const FunctionProto* function = called_.back();
+      called_.pop_back();
+      visit_nodes(function->nodes, opset_map(function->opsets));
     }
   }
 
@@ -52,13 +48,27 @@ class OpSurvey {
   }
 
  private:
+  void visit_nodes(const std::vector<NodeProto>& nodes, const OpsetMap& opsets) {
+    for (const NodeProto& node : nodes) {
+      for (const AttributeProto& attribute : node.attributes)
+        if (attribute.graph) visit_nodes(attribute.graph->nodes, opsets);
+      if (const FunctionProto* function = model_.find_function(node)) {
+        if (known_.insert(function).second) called_.push_back(function);
+        continue;
+      }
+      const auto opset = opsets.find(node.domain);
+      const int64_t version = opset == opsets.end() ? 1 : opset->second;
+      if (!find_import(node.op_type, node.domain, version)) add(node, version);
+    }
+  }
   void add(const NodeProto& node, int64_t opset) {
     auto& entry = missing_[{std::string(node.op_type), std::string(node.domain), opset}];
     if (entry.second++ == 0) entry.first = node.source();
   }
 
   const ModelContext& model_;
-  std::set<const FunctionProto*> visited_;
+  std::set<const FunctionProto*> known_;
+  std::vector<const FunctionProto*> called_;
   std::map<std::tuple<std::string, std::string, int64_t>, std::pair<std::string, int>>
       missing_;  // -> first node, count
 };
@@ -155,7 +165,7 @@ ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const void> k
     require(proto.ir_version < 3 || !opsets.empty(), "the model does not say which opset it uses");
     opsets[""] = 1;
   }
-  ModelContext context{.model = proto, .tensors = TensorSource(std::move(keep_alive), folder)};
+  ModelContext context(proto, TensorSource(std::move(keep_alive), folder));
   for (const ValueInfoProto& input : proto.graph->inputs) refuse_other_kinds(input, "input");
   for (const ValueInfoProto& output : proto.graph->outputs) refuse_other_kinds(output, "output");
   OpSurvey survey(context);

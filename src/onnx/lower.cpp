@@ -310,6 +310,7 @@ std::vector<ir::ValueId> Lower::captures(std::initializer_list<std::string_view>
 
 std::shared_ptr<ir::Graph> Lower::body(std::string_view attribute, const std::vector<ir::TensorType>& types,
                                        const std::vector<ir::ValueId>& captures) {
+  const DepthGuard guard(importer_.model());
   const GraphProto& proto = subgraph(find(attribute), attribute);
   require(proto.inputs.size() == types.size(), "its {} has {} inputs, not {}", attribute, proto.inputs.size(),
           types.size());
@@ -333,6 +334,7 @@ std::shared_ptr<ir::Graph> Lower::body(std::string_view attribute, const std::ve
 }
 
 std::vector<ir::ValueId> Lower::inline_body(std::string_view attribute) {
+  const DepthGuard guard(importer_.model());
   const GraphProto& proto = subgraph(find(attribute), attribute);
   require(proto.inputs.empty(), "its {} must have no inputs", attribute);
   GraphImporter inside(importer_, importer_.graph());

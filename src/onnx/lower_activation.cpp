@@ -21,12 +21,23 @@ void lower_gelu(Lower& node) {
   node.set_output(0, node.emit(def::gelu, {{"approximate", approximate == "tanh"}}, {node.needed_input(0)}));
 }
 
-void lower_swish(Lower& node) {
-  const ir::ValueId x = node.needed_input(0);
+namespace {
+
+/// x * sigmoid(alpha * x)
+ir::ValueId swish(Lower& node, ir::ValueId x) {
   const double alpha = node.number("alpha", 1.0);
-  if (alpha == 1.0) return node.set_output(0, node.emit(def::silu, {x}));
+  if (alpha == 1.0) return node.emit(def::silu, {x});
   const ir::ValueId gate = node.emit(def::sigmoid, {node.emit(def::mul, {x, scalar(node, x, alpha)})});
-  node.set_output(0, node.emit(def::mul, {x, gate}));
+  return node.emit(def::mul, {x, gate});
+}
+
+}  // namespace
+
+void lower_swish(Lower& node) { node.set_output(0, swish(node, node.needed_input(0))); }
+
+void lower_swiglu(Lower& node) {
+  const ir::ValueId gate = swish(node, node.needed_input(0));
+  node.set_output(0, node.emit(def::mul, {gate, node.needed_input(1)}));
 }
 
 void lower_selu(Lower& node) {

@@ -123,6 +123,7 @@ class Lower;
   X("Gelu", "", 20, lower_gelu) \
   X("Gelu", "com.microsoft", 1, lower_gelu) \
   X("Swish", "", 24, lower_swish) \
+  X("SwiGLU", "", 28, lower_swiglu) \
   X("Selu", "", 1, lower_selu) \
   X("Celu", "", 12, lower_celu) \
   X("Mish", "", 18, lower_mish) \

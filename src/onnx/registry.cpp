@@ -71,7 +71,9 @@ Import find_import(std::string_view op_type, std::string_view domain, int64_t op
   return best;
 }
 
-std::string_view refused_kind(std::string_view op_type, std::string_view) {
+std::string_view refused_kind(std::string_view op_type, std::string_view domain) {
+  if (domain == "ai.onnx.ml") return "ai.onnx.ml";
+  if (domain == "ai.onnx.preview.training") return "training";
   for (const auto& [name, kind] : refused)
     if (name == op_type) return kind;
   return "";

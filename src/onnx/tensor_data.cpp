@@ -166,7 +166,7 @@ std::string_view TensorSource::external_bytes(const TensorProto& proto, std::sha
   return bytes.substr(static_cast<size_t>(offset), static_cast<size_t>(length.value_or(size - offset)));
 }
 
-Tensor TensorSource::read(const TensorProto& proto) {
+Tensor TensorSource::decode(const TensorProto& proto) {
   return with_context([&] { return fmt::format("tensor '{}'", proto.name); },
                       [&] {
                         const DType dtype = needed_dtype(proto.data_type, "its data");
@@ -194,6 +194,11 @@ Tensor TensorSource::read(const TensorProto& proto) {
                       });
 }
 
+Tensor TensorSource::read(const TensorProto& proto) {
+  if (const auto found = read_.find({proto.message.data(), proto.message.size()}); found != read_.end()) return found->second;
+  return read_[{proto.message.data(), proto.message.size()}] = decode(proto);
+}
+
 Tensor TensorSource::read(const SparseTensorProto& proto) {
   const Tensor values = read(proto.values), indices = read(proto.indices);
   return with_context(
@@ -201,7 +206,7 @@ Tensor TensorSource::read(const SparseTensorProto& proto) {
       [&] {
         const Shape shape(proto.dims.begin(), proto.dims.end());
         const int64_t rank = static_cast<int64_t>(shape.size()), count = element_count(shape);
-        constexpr int64_t largest = int64_t{1} << 28;
+        constexpr int64_t largest = int64_t{1} << 26;
         require(rank <= 64 && count <= largest, "made dense, shape {} would have more than {} elements",
                 shape_text(shape), largest);
         require(values.rank() == 1 && (indices.rank() == 1 || indices.rank() == 2) &&

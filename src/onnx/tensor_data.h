@@ -18,16 +18,19 @@ class TensorSource {
       : keep_alive_(std::move(keep_alive)), folder_(std::move(folder)) {}
 
   /// A view of the mapped bytes where they are aligned for their type, else a copy; four-bit integers are
-  /// unpacked. Throws Error that names the tensor when data, type and shape do not agree.
+  /// unpacked. Throws Error that names the tensor when data, type and shape do not agree. A proto is read
+  /// once, however often its function or body is imported.
   Tensor read(const TensorProto& proto);
   /// The same, made dense.
   Tensor read(const SparseTensorProto& proto);
 
  private:
+  Tensor decode(const TensorProto& proto);
   std::string_view external_bytes(const TensorProto& proto, std::shared_ptr<const void>& owner);
 
   std::shared_ptr<const void> keep_alive_;
   std::string folder_;
+  std::map<std::pair<const char*, size_t>, Tensor> read_;  // by the proto's place in memory
   std::map<std::string, std::shared_ptr<const MappedFile>, std::less<>> files_;  // by location
 };
 

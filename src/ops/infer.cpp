@@ -93,6 +93,19 @@ void infer(ir::Graph& graph) {
   for (ir::NodeId id : graph.order()) infer(graph, id);
 }
 
+void substitute(ir::Graph& graph, const std::map<std::string, ir::Dim, std::less<>>& replacements) {
+  for (ir::ValueId id : graph.inputs()) {
+    ir::Value& input = graph.value(id);
+    for (ir::Dim& dim : input.type.shape) dim = dim.substitute(replacements);
+    if (!input.contents) continue;
+    for (ir::Dim& dim : *input.contents) dim = dim.substitute(replacements);
+  }
+  for (ir::NodeId id : graph.order()) {
+    for (const auto& body : graph.node(id).bodies) substitute(*body, replacements);
+    infer(graph, id);
+  }
+}
+
 ir::NodeId add_node(ir::Graph& graph, const OpDef& op, ir::Attributes attributes, std::vector<ir::ValueId> inputs,
                     int output_count, const std::string& source, const std::vector<std::string>& names, ir::NodeId before) {
   const ir::NodeId id = graph.add_node(op, std::move(attributes), std::move(inputs), output_count, names, before);

@@ -10,6 +10,10 @@ void infer(ir::Graph& graph, ir::NodeId node);
 /// The same for every node in order.
 void infer(ir::Graph& graph);
 
+/// Puts expressions in the place of symbols in the types of the graph's inputs, its bodies' included (a symbol means the
+/// same in a graph and its bodies), and infers all types anew.
+void substitute(ir::Graph& graph, const std::map<std::string, ir::Dim, std::less<>>& replacements);
+
 /// Adds a node and infers its types. `source` names the model's node(s).
 ir::NodeId add_node(ir::Graph& graph, const OpDef& op, ir::Attributes attributes, std::vector<ir::ValueId> inputs,
                     int output_count = 1, const std::string& source = "", const std::vector<std::string>& names = {},

@@ -99,7 +99,8 @@ template <class T> T mod_floor(T a, T b) {
     }
   } else {
     const T r = std::fmod(a, b);
-    return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
+    if (r == 0) return std::copysign(r, b);
+    return (r < 0) != (b < 0) ? r + b : r;
   }
 }
 /// The remainder with the dividend's sign (C's fmod).
@@ -122,8 +123,14 @@ template <Integer T> T pow(T a, T b) {
     if (b & 1) result = wrap_mul(result, a);
   return result;
 }
-template <Integer T> T shift_left(T a, T b) { return uint64_t(b) >= sizeof(T) * 8 ? T(0) : T(a << b); }
-template <Integer T> T shift_right(T a, T b) { return uint64_t(b) >= sizeof(T) * 8 ? T(0) : T(a >> b); }
+/// Shifts; by a negative count, or the width and more, everything but the sign is shifted out.
+template <Integer T> T shift_left(T a, T b) {
+  return b < T(0) || uint64_t(b) >= sizeof(T) * 8 ? T(0) : T(std::make_unsigned_t<T>(a) << b);
+}
+template <Integer T> T shift_right(T a, T b) {
+  if (b < T(0) || uint64_t(b) >= sizeof(T) * 8) return a < T(0) ? T(-1) : T(0);
+  return T(a >> b);
+}
 
 }  // namespace burnish::ops::intrinsics
 

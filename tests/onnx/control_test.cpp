@@ -5,6 +5,7 @@
 #include "model_writer.h"
 #include "onnx/import.h"
 #include "ops/evaluate.h"
+#include "ops/infer.h"
 #include "ops/table.h"
 
 namespace burnish {
@@ -81,6 +82,24 @@ TEST(Loop, CarriesValuesWhoseShapesChange) {
   outputs = ops::evaluate(*model.graph, std::vector<Tensor>{Tensor::scalar<int64_t>(0), x});
   EXPECT_THAT(numbers(outputs[0]), ElementsAre(5));
   EXPECT_EQ(outputs[1].shape(), Shape{0});
+}
+
+TEST(Scan, TakesFixedShapesIntoItsBody) {
+  const Message body =
+      test::graph({.nodes = {node("Add", {"s", "x"}, {"s_out"}), node("Neg", {"e"}, {"o"})},
+                   .initializers = {},
+                   .inputs = {value_info("s", FLOAT, {"n"}), value_info("e", FLOAT, {"n"})},
+                   .outputs = {value_info("s_out", FLOAT, {"n"}), value_info("o", FLOAT, {"n"})}});
+  const auto model =
+      import({.nodes = {node("Scan", {"x", "y"}, {"total", "out"},
+                             {graph_attribute("body", body), attribute("num_scan_inputs", 1)})},
+              .initializers = {},
+              .inputs = {value_info("x", FLOAT, {"n"}), value_info("y", FLOAT, {"t", "n"})},
+              .outputs = {value_info("total", FLOAT, {}), value_info("out", FLOAT, {})}});
+  EXPECT_EQ(ir::dims_text(model.graph->value(model.graph->outputs[1].value).type.shape), "t,n");
+  ops::substitute(*model.graph, {{"n", 4}});
+  EXPECT_EQ(ir::dims_text(model.graph->value(model.graph->outputs[1].value).type.shape), "t,4");
+  EXPECT_EQ(ir::dims_text(model.graph->value(model.graph->outputs[0].value).type.shape), "4");
 }
 
 TEST(Loop, PrintsAndParsesWithItsBody) {
