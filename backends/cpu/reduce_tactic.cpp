@@ -197,9 +197,11 @@ class ReduceTactic : public device::Tactic {
     return keeps_order(problem, *reduced);
   }
   std::vector<std::vector<ir::Layout>> layouts(const device::Problem& problem,
-                                               const device::DeviceInfo&) const override {
+                                               const device::DeviceInfo& device) const override {
     using ir::Layout;
-    if (problem.input_count() != 1 || problem.input(0).rank() < 3) return {{Layout::plain, Layout::plain}};
+    const bool reducible =
+        find_reduction(problem) && problem.input_count() == 1 && problem.output_count() == 1;
+    if (!reducible || problem.input(0).rank() < 3) return Tactic::layouts(problem, device);
     return {{Layout::nhwc, Layout::nhwc},  {Layout::c16, Layout::c16},   {Layout::c8, Layout::c8},
             {Layout::nhwc, Layout::plain}, {Layout::c16, Layout::plain}, {Layout::c8, Layout::plain},
             {Layout::plain, Layout::plain}};
