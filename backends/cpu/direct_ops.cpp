@@ -24,6 +24,7 @@ constexpr DirectOp table[] = {
     {"pad", copies},
     {"center_crop_pad", copies},
     {"reverse_sequence", copies},
+    {"transpose", types},
     {"trilu", indexed},
     {"gather", copies},
     {"gather_elements", indexed},
