@@ -75,8 +75,7 @@ class ConvTactic : public OnednnTactic {
                                            const device::DeviceInfo& device) const override {
     const ir::Node* node = anchor_of(problem);
     if (!node) return OnednnTactic::layouts(problem, device);
-    const Layout blocked =
-        device.arch.starts_with("avx512") || device.arch == "amx" ? Layout::c16 : Layout::c8;
+    const Layout blocked = onednn::native_blocks();
     const ir::Dim& channels = problem.input(0).shape.at(1);
     const bool few_channels = channels.is_constant() && channels.constant() <= 4;
     std::vector<std::vector<Layout>> sets;

@@ -23,7 +23,7 @@ class SoftmaxTactic : public OnednnTactic {
   std::string name() const override { return "onednn.softmax"; }
 
   std::vector<std::vector<Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override {
-    return same_layouts(problem, {Layout::plain, Layout::nhwc, Layout::c16});
+    return same_layouts(problem, {Layout::plain, Layout::nhwc, onednn::native_blocks()});
   }
 
   Support make(const Request& request, Operation& operation) const override {
@@ -47,7 +47,7 @@ class LrnTactic : public OnednnTactic {
   std::string name() const override { return "onednn.lrn"; }
 
   std::vector<std::vector<Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override {
-    return same_layouts(problem, {Layout::c16, Layout::c8, Layout::nhwc, Layout::plain});
+    return same_layouts(problem, {onednn::native_blocks(), Layout::nhwc, Layout::plain});
   }
 
   Support make(const Request& request, Operation& operation) const override {

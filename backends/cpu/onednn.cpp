@@ -142,6 +142,11 @@ std::string instruction_set() {
   }
 }
 
+ir::Layout native_blocks() {
+  static const std::string instructions = instruction_set();
+  return instructions.starts_with("avx512") || instructions == "amx" ? ir::Layout::c16 : ir::Layout::c8;
+}
+
 std::string version() {
   const dnnl::version_t& v = *dnnl::version();
   return fmt::format("{}.{}.{}", v.major, v.minor, v.patch);

@@ -18,6 +18,8 @@ using Description = dnnl::primitive_desc_base;
 /// The widest instructions that oneDNN uses here: "sse2", "sse41", "avx", "avx2", "avx512_core",
 /// "avx512_vnni", "avx512_bf16", "amx" ... Follows ONEDNN_MAX_CPU_ISA, as packed formats do.
 std::string instruction_set();
+/// The blocked layout that oneDNN's kernels for these instructions take.
+ir::Layout native_blocks();
 /// "2.6.3"
 std::string version();
 dnnl::engine& engine();

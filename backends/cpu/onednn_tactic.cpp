@@ -88,19 +88,32 @@ bool has_empty(std::span<const BoundTensor> tensors) {
                      [](const BoundTensor& tensor) { return element_count(tensor.shape) == 0; });
 }
 
-bool has_odd_blocks(std::span<const BoundTensor> tensors) {
-  return std::any_of(tensors.begin(), tensors.end(), [](const BoundTensor& tensor) {
-    const bool blocked = tensor.layout == ir::Layout::c8 || tensor.layout == ir::Layout::c16;
-    return blocked && (tensor.shape.size() < 3 || tensor.shape.size() > 5);
-  });
+Support check_layouts(std::span<const BoundTensor> tensors) {
+  for (const BoundTensor& tensor : tensors) {
+    if (tensor.layout != ir::Layout::c8 && tensor.layout != ir::Layout::c16) continue;
+    if (tensor.shape.size() < 3 || tensor.shape.size() > 5)
+      return Support::no("blocked layouts have rank 3 to 5 here");
+    if (tensor.layout != onednn::native_blocks())
+      return Support::no("oneDNN's kernels for these instructions have blocks of another size");
+  }
+  return Support::yes();
+}
+
+bool all_plain(std::span<const BoundTensor> tensors) {
+  return std::all_of(tensors.begin(), tensors.end(),
+                     [](const BoundTensor& tensor) { return tensor.layout == ir::Layout::plain; });
 }
 
 Support make_checked(const OnednnTactic& tactic, const Request& request, Operation& operation) {
   if (has_empty(request.inputs)) return Support::no("an input has no elements");
-  if (has_odd_blocks(request.inputs) || has_odd_blocks(request.outputs))
-    return Support::no("blocked layouts have rank 3 to 5 here");
+  if (const Support inputs = check_layouts(request.inputs); !inputs) return inputs;
+  if (const Support outputs = check_layouts(request.outputs); !outputs) return outputs;
   if (const Support made = tactic.make(request, operation); !made) return made;
   if (!operation.description) return Support::no("oneDNN has no such primitive for these shapes and layouts");
+  // Its reference code is slow enough to be worth no trial; in plain layout it still beats having nothing.
+  const bool plain = all_plain(request.inputs) && all_plain(request.outputs);
+  if (!plain && onednn::implementation_name(operation.description).starts_with("ref"))
+    return Support::no("oneDNN has only reference code for these layouts");
   return Support::yes();
 }
 

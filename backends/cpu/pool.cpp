@@ -71,7 +71,7 @@ class PoolTactic : public OnednnTactic {
   std::string name() const override { return "onednn.pool"; }
 
   std::vector<std::vector<Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override {
-    return same_layouts(problem, {Layout::c16, Layout::c8, Layout::nhwc, Layout::plain});
+    return same_layouts(problem, {onednn::native_blocks(), Layout::nhwc, Layout::plain});
   }
 
   Support make(const Request& request, Operation& operation) const override {
