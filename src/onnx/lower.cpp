@@ -333,11 +333,14 @@ std::shared_ptr<ir::Graph> Lower::body(std::string_view attribute, const std::ve
   return graph;
 }
 
-std::vector<ir::ValueId> Lower::inline_body(std::string_view attribute) {
+std::vector<ir::ValueId> Lower::inline_body(std::string_view attribute,
+                                            const std::vector<ir::ValueId>& inputs) {
   const DepthGuard guard(importer_.model());
   const GraphProto& proto = subgraph(find(attribute), attribute);
-  require(proto.inputs.empty(), "its {} must have no inputs", attribute);
+  require(proto.inputs.size() == inputs.size(), "its {} has {} inputs, not {}", attribute,
+          proto.inputs.size(), inputs.size());
   GraphImporter inside(importer_, importer_.graph());
+  for (size_t i = 0; i < inputs.size(); ++i) inside.define(proto.inputs[i].name, inputs[i]);
   inside.declare(proto);
   inside.add_initializers(proto);
   inside.import_nodes(proto.nodes);

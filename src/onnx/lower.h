@@ -117,8 +117,8 @@ class Lower {
   /// Imports a subgraph as a closed graph: its own inputs have `types`, and the captures follow them.
   std::shared_ptr<ir::Graph> body(std::string_view attribute, const std::vector<ir::TensorType>& types,
                                   const std::vector<ir::ValueId>& captures);
-  /// Imports a subgraph in the node's place; returns its outputs.
-  std::vector<ir::ValueId> inline_body(std::string_view attribute);
+  /// Imports a subgraph in the node's place, its inputs being `inputs`; returns its outputs.
+  std::vector<ir::ValueId> inline_body(std::string_view attribute, const std::vector<ir::ValueId>& inputs = {});
 
   /// Refuses the node.
   template <class... Arguments>

@@ -23,6 +23,20 @@ ValueId split_heads(Lower& node, ValueId value, const char* heads) {
   return node.emit(def::transpose, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}}, {split});
 }
 
+/// The heads of keys or values [batch, heads, length, size], repeated for the query heads that share them.
+ValueId repeat_heads(Lower& node, ValueId queries, ValueId value) {
+  const Dim heads = node.type(queries).shape[1], groups = node.type(value).shape[1],
+            size = node.type(value).shape[3];
+  require(heads.is_constant() && groups.is_constant() && size.is_constant() && !groups.is(0),
+          "the scores can be made only for a fixed number of heads of fixed size");
+  const int64_t sharing = heads.constant() / groups.constant();
+  if (sharing <= 1) return value;
+  const ValueId single = node.emit(def::unsqueeze, {{"axes", std::vector<int64_t>{2}}}, {value});
+  const ValueId several =
+      node.emit(def::concat, {{"axis", 2}}, std::vector<ValueId>(static_cast<size_t>(sharing), single));
+  return node.emit(def::reshape, {several, node.add_integers({0, heads.constant(), -1, size.constant()})});
+}
+
 /// Everything that the parts of one Attention node share.
 class AttentionLowering {
  public:
@@ -137,21 +151,6 @@ class AttentionLowering {
     return node_.emit(def::where, {visible, mask, node_.add_scalar(dtype_, -INFINITY)});
   }
 
-  /// Keys repeated for the query heads that share them.
-  ValueId repeated_keys() {
-    const Dim heads = node_.type(q_).shape[1], groups = node_.type(k_).shape[1],
-              size = node_.type(k_).shape[3];
-    require(heads.is_constant() && groups.is_constant() && size.is_constant(),
-            "the scores can be given only for a fixed number of heads of fixed size");
-    const int64_t sharing = heads.constant() / groups.constant();
-    if (sharing == 1) return k_;
-    const ValueId single = node_.emit(def::unsqueeze, {{"axes", std::vector<int64_t>{2}}}, {k_});
-    const ValueId several =
-        node_.emit(def::concat, {{"axis", 2}}, std::vector<ValueId>(static_cast<size_t>(sharing), single));
-    return node_.emit(def::reshape,
-                      {several, node_.add_integers({0, heads.constant(), -1, size.constant()})});
-  }
-
   /// The fourth output: the scores at the stage that qk_matmul_output_mode names.
   ValueId scores(ValueId mask) {
     const auto constant = [&](double value) { return node_.add_scalar(dtype_, value); };
@@ -160,7 +159,7 @@ class AttentionLowering {
     double scale = node_.number("scale");
     const Dim size = node_.type(q_).shape[3];
     if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(size.constant()));
-    ValueId result = node_.emit(def::matmul, {{"transpose_b", true}}, {q_, repeated_keys()});
+    ValueId result = node_.emit(def::matmul, {{"transpose_b", true}}, {q_, repeat_heads(node_, q_, k_)});
     result = node_.emit(def::mul, {result, constant(scale)});
     if (mode == 0) return result;
     if (const double cap = node_.number("softcap"); cap > 0)
@@ -190,5 +189,32 @@ class AttentionLowering {
 }  // namespace
 
 void lower_attention(Lower& node) { AttentionLowering(node).run(); }
+
+/// Attention whose scores and weights pass through subgraphs of the model; without any it is the core op.
+void lower_flex_attention(Lower& node) {
+  const ValueId q = node.needed_input(0), k = node.needed_input(1), v = node.needed_input(2);
+  // The core op checks the types and the scale's default, so it is inferred even where it is not kept.
+  const ValueId whole = node.emit(def::attention, {{"scale", node.number("scale")}}, {q, k, v});
+  if (!node.has("score_mod") && !node.has("prob_mod")) return node.set_output(0, whole);
+  const DType dtype = node.dtype(q),
+              precision = node.dtype("softmax_precision", dtype == DType::f64 ? DType::f64 : DType::f32);
+  const auto as = [&](ValueId value, DType to) {
+    return node.dtype(value) == to ? value : node.emit(def::cast, {{"to", to}}, {value});
+  };
+  const auto modified = [&](ValueId value, const char* attribute) {
+    if (!node.has(attribute)) return value;
+    const std::vector<ValueId> made = node.inline_body(attribute, {value});
+    require(made.size() == 1, "{} must give one tensor", attribute);
+    return made[0];
+  };
+  const Dim size = node.type(q).shape[3];
+  const double scale = node.number("scale", 1 / std::sqrt(static_cast<double>(size.constant())));
+  const ValueId products = node.emit(def::matmul, {{"transpose_b", true}},
+                                     {as(q, precision), as(repeat_heads(node, q, k), precision)});
+  const ValueId scores =
+      modified(node.emit(def::mul, {products, node.add_scalar(precision, scale)}), "score_mod");
+  const ValueId weights = modified(node.emit(def::softmax, {{"axis", -1}}, {scores}), "prob_mod");
+  node.set_output(0, node.emit(def::matmul, {as(weights, dtype), repeat_heads(node, q, v)}));
+}
 
 }  // namespace burnish::onnx

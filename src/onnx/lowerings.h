@@ -59,7 +59,8 @@ class Lower;
 
 // lower_attention.cpp
 #define BURNISH_ATTENTION_LOWERINGS(X) \
-  X("Attention", "", 23, lower_attention)
+  X("Attention", "", 23, lower_attention) \
+  X("FlexAttention", "ai.onnx.preview", 1, lower_flex_attention)
 
 // lower_rotary.cpp
 #define BURNISH_ROTARY_LOWERINGS(X) \
