@@ -24,6 +24,15 @@ std::vector<LayoutSet> layout_sets(const device::Problem& problem, const device:
   return sets;
 }
 
+/// What to go by where nothing was measured: the model knows nothing of layouts, the tactic's own order of them does.
+double guess(const device::Problem& plain, const LayoutSet& layouts, const tune::Timed& timed, const device::Device& device) {
+  if (timed.measured) return timed.microseconds;
+  const std::vector<LayoutSet> proposed = timed.tactic->layouts(plain, device.info());
+  const auto rank = std::find(proposed.begin(), proposed.end(), layouts) - proposed.begin();
+  constexpr double step = 0.25;
+  return timed.microseconds * (1 + step * static_cast<double>(rank));
+}
+
 /// The reformat between two layouts as a problem of its own.
 device::Problem reformat_problem(const ir::TensorType& type, ir::Layout from, ir::Layout to, const ir::Graph& graph) {
   ir::Graph scratch("scratch");
@@ -148,7 +157,7 @@ std::vector<Weighed> weigh(const ir::Graph& graph, tune::Tuner& tuner, const Cov
     for (const LayoutSet& layouts : sets->second) {
       device::Problem problem = one.problem.with_layouts(layouts);
       const tune::Timed* timed = tuner.best(problem, allow_fallback);
-      if (timed) one.options.push_back({layouts, std::move(problem), timed});
+      if (timed) one.options.push_back({layouts, std::move(problem), timed, guess(one.problem, layouts, *timed, tuner.device())});
     }
     if (one.options.empty()) notes.push_back(fmt::format("region of {} nodes at '{}': no kernel takes it", region.nodes.size(), graph.node(region.nodes[0]).source));
     // The fallback is for what nothing else runs.

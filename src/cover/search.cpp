@@ -168,7 +168,7 @@ class Search {
         state.set(output.index, bit(layouts[inputs + i]));
         if (graph_.is_output(output)) want(state, output, ir::Layout::plain);
       }
-      state.cost += one.options[option].timed->microseconds;
+      state.cost += one.options[option].microseconds;
       state.steps = std::make_shared<Step>(Step{{region, static_cast<int>(option)}, from.steps});
       next.push_back(std::move(state));
     }

@@ -13,6 +13,7 @@ struct Option {
   std::vector<ir::Layout> layouts;
   device::Problem problem;
   const tune::Timed* timed = nullptr;
+  double microseconds = 0;  ///< what the search goes by
 };
 
 struct Weighed {

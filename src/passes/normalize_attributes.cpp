@@ -38,8 +38,9 @@ void normalize_reduction(ir::Graph& graph, ir::NodeId id) {
   node.attributes = ir::Attributes(attributes);
 }
 
-/// `axis` counted from the front, in ops whose axis is one of input 0.
+/// `axis` counted from the front, in ops whose axis is one of input 0 (one_hot's is one of its output).
 void normalize_axis_of_input(const ir::Graph& graph, ir::Node& node) {
+  if (node.op->name == "one_hot") return;
   const auto axis = ir::get_attribute(node.attributes, "axis");
   const auto* number = axis ? std::get_if<int64_t>(&*axis) : nullptr;
   if (!number || *number >= 0 || node.inputs.empty() || !node.inputs[0]) return;
