@@ -1,6 +1,7 @@
 #include "cuda/device.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "cuda/timing.h"
 
@@ -199,6 +200,8 @@ std::unique_ptr<device::Event> CudaDevice::create_event() {
 
 std::unique_ptr<device::Graph> CudaDevice::capture(device::Stream& stream, const std::function<void()>& body) {
   require_usable();
+  const char* wanted = std::getenv("BURNISH_CUDA_GRAPHS");
+  if (wanted && std::string(wanted) == "0") return nullptr;
   const ContextScope scope(context_);
   CudaStream& cuda = cuda_stream(stream);
   cuda.set_follows_kernel(false);

@@ -71,13 +71,14 @@ class ImplicitGemm : public GeneratedTactic {
     auto sets = uniform_layouts(problem);
     Contraction contraction;
     if (!Contraction::analyse(problem, contraction) || !contraction.conv) return {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
+    std::vector<std::vector<ir::Layout>> found = {sets[0]};
     // Few channels are read as they come: the first layer takes the image in the caller's layout.
     if (contraction.channels.is_constant() && contraction.channels.constant() < 8) {
       std::vector<ir::Layout> mixed = sets[0];
       mixed[static_cast<size_t>(contraction.left)] = ir::Layout::plain;
-      sets.insert(sets.begin(), mixed);
+      found.insert(found.begin(), mixed);
     }
-    return sets;
+    return found;
   }
 
   std::vector<Candidate> configurations(const Problem& any, const Gpu& gpu) const override {

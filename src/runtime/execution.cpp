@@ -176,32 +176,53 @@ void Execution::run_segment(Ready& ready, Run& run) {
     if (place.kind == plan::Place::none) return nullptr;
     return static_cast<char*>(run.table[static_cast<size_t>(place.value.index)].raw()) + place.offset;
   };
+  std::vector<const void*> addresses = {arena};
+  bool replayable = true;  // a fallback kernel waits for the device
   for (size_t i = 0; i < segment.steps.size(); ++i) {
-    plan::Step& step = segment.steps[i];
+    const plan::Step& step = segment.steps[i];
     Ready::Pointers& pointers = ready.pointers[i];
     for (size_t j = 0; j < step.inputs.size(); ++j) pointers.inputs[j] = address(step.inputs[j]);
     for (size_t j = 0; j < step.outputs.size(); ++j) pointers.outputs[j] = address(step.outputs[j]);
-    const auto start = profiler_ ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-    if (!step.kernel) {
-      device_.copy(pointers.outputs[0], pointers.inputs[0], static_cast<size_t>(step.copy_bytes), *run.stream);
-    } else {
-      const device::Choice& choice = program_->choice(step.node);
-      step.kernel->enqueue(*run.stream, {pointers.inputs, pointers.outputs, choice.constants, arena + step.workspace_offset});
-    }
-    if (profiler_) {
-      run.stream->synchronize();
-      profiler_->record(*program_, step, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
-      if (profiler_->observe && step.kernel)
-        for (size_t j = 0; j < step.outputs.size(); ++j)
-          profiler_->observe(*program_, program_->graph->node(step.node).outputs[j], step.output_types[j], pointers.outputs[j]);
-    }
+    addresses.insert(addresses.end(), pointers.inputs.begin(), pointers.inputs.end());
+    addresses.insert(addresses.end(), pointers.outputs.begin(), pointers.outputs.end());
+    replayable = replayable && !step.fallback;
     ++steps_run_;
     fallback_steps_run_ += step.fallback;
   }
+  const auto enqueue_all = [&] {
+    for (size_t i = 0; i < segment.steps.size(); ++i) enqueue_step(ready, i, run);
+  };
+  if (profiler_) profile_steps(ready, run);
+  else if (replayable && !segment.steps.empty() && !device_.on_host()) ready.replays.run(device_, *run.stream, std::move(addresses), enqueue_all);
+  else enqueue_all();
   for (const auto& [index, view] : segment.views) {
     const Tensor& root = run.table[static_cast<size_t>(view.root)];
     run.table[static_cast<size_t>(index)] = Tensor::view(view.type.dtype, view.type.shape, static_cast<char*>(const_cast<void*>(root.raw())) + view.offset, root.owner(), root.device());
     run.knowledge.shapes[index] = view.type.shape;
+  }
+}
+
+void Execution::enqueue_step(Ready& ready, size_t i, Run& run) {
+  plan::Step& step = ready.segment.steps[i];
+  const Ready::Pointers& pointers = ready.pointers[i];
+  if (!step.kernel) {
+    device_.copy(pointers.outputs[0], pointers.inputs[0], static_cast<size_t>(step.copy_bytes), *run.stream);
+    return;
+  }
+  char* workspace = static_cast<char*>(arena_.raw()) + step.workspace_offset;
+  step.kernel->enqueue(*run.stream, {pointers.inputs, pointers.outputs, program_->choice(step.node).constants, workspace});
+}
+
+void Execution::profile_steps(Ready& ready, Run& run) {
+  for (size_t i = 0; i < ready.segment.steps.size(); ++i) {
+    const plan::Step& step = ready.segment.steps[i];
+    const auto start = std::chrono::steady_clock::now();
+    enqueue_step(ready, i, run);
+    run.stream->synchronize();
+    profiler_->record(*program_, step, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+    if (!profiler_->observe || !step.kernel) continue;
+    for (size_t j = 0; j < step.outputs.size(); ++j)
+      profiler_->observe(*program_, program_->graph->node(step.node).outputs[j], step.output_types[j], ready.pointers[i].outputs[j]);
   }
 }
 

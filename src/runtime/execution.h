@@ -42,6 +42,8 @@ class Execution {
 
   Ready& segment_at(size_t position, Run& run);
   void run_segment(Ready& ready, Run& run);
+  void enqueue_step(Ready& ready, size_t i, Run& run);
+  void profile_steps(Ready& ready, Run& run);
   void run_host_node(ir::NodeId id, Run& run);
   std::vector<Tensor> run_control(ir::NodeId id, Run& run);
   std::vector<Tensor> run_loop(ir::NodeId id, std::vector<Tensor> inputs, device::Stream& stream);

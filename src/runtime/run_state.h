@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/execution.h"
+#include "runtime/replays.h"
 
 namespace burnish::runtime {
 
@@ -14,6 +15,7 @@ struct Execution::Ready {
     std::vector<void*> outputs;
   };
   std::vector<Pointers> pointers;
+  Replays replays;
 };
 
 struct Execution::Run {

@@ -97,7 +97,8 @@ Tensor to_device(const Tensor& host, device::Device& device, device::Stream& str
 }  // namespace
 
 TrialResult try_candidate(const device::Problem& problem, const device::Tactic& tactic, const device::Candidate& candidate,
-                          const std::vector<Tensor>& expected, device::Device& device, double budget_us) {
+                          const std::vector<Tensor>& expected, device::Device& device, double budget_us,
+                          const std::string* compiled) {
   TrialResult result;
   const std::vector<Tensor> inputs = trial_inputs(problem);
   std::vector<Tensor> weights(inputs.size());
@@ -108,7 +109,7 @@ TrialResult try_candidate(const device::Problem& problem, const device::Tactic& 
   }
   for (int i = 0; i < problem.output_count(); ++i)
     bound_outputs.push_back({problem.output(i).dtype, *ir::constants(problem.output(i).shape), problem.output(i).layout});
-  const std::string code = tactic.compile(problem, candidate, device);
+  const std::string code = compiled ? *compiled : tactic.compile(problem, candidate, device);
   const std::vector<Tensor> packed = tactic.pack(problem, candidate, weights, device);
   device.execute([&] {
     const std::unique_ptr<device::Stream> stream = device.create_stream();

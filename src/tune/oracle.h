@@ -24,9 +24,10 @@ struct TrialResult {
 };
 
 /// Packs, loads, binds and runs a candidate on the problem's trial inputs, then measures it. Throws Error where it
-/// cannot be run. `problem` must be static.
+/// cannot be run. `problem` must be static. `code` is what the tactic's compile() gave, where that was called already.
 TrialResult try_candidate(const device::Problem& problem, const device::Tactic& tactic, const device::Candidate& candidate,
-                          const std::vector<Tensor>& expected, device::Device& device, double budget_us);
+                          const std::vector<Tensor>& expected, device::Device& device, double budget_us,
+                          const std::string* code = nullptr);
 
 /// The relative L2 distance of two tensors of one floating type; infinity where one has a NaN and the other not.
 double relative_error(const Tensor& result, const Tensor& expected);

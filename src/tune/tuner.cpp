@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
+#include "base/parallel.h"
 #include "device/layout.h"
 #include "ops/evaluate.h"
 #include "ops/table.h"
@@ -22,6 +24,20 @@ std::string plain_text(const device::Problem& problem) {
 
 /// Times within this share of the best are a tie, which the earlier entry of the table wins: choices then repeat.
 constexpr double tie = 0.02;
+
+/// The code of each way, compiled side by side; none where that fails, which trying it then says.
+std::vector<std::optional<std::string>> compile_all(const device::Problem& problem, const std::vector<Timed>& ways, device::Device& device) {
+  std::vector<std::optional<std::string>> codes(ways.size());
+  parallel_for(static_cast<int64_t>(ways.size()), 1, [&](int64_t begin, int64_t end) {
+    for (size_t i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      try {
+        codes[i] = ways[i].tactic->compile(problem, ways[i].candidate, device);
+      } catch (const Error&) {
+      }
+    }
+  });
+  return codes;
+}
 
 }  // namespace
 
@@ -100,10 +116,12 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
   const std::string key = plain_text(problem);
   auto reference = references_.find(key);
   if (reference == references_.end()) reference = references_.emplace(key, expected_outputs(problem)).first;
-  for (Timed& way : ways) {
+  const std::vector<std::optional<std::string>> codes = compile_all(problem, ways, *device_);
+  for (size_t i = 0; i < ways.size(); ++i) {
+    Timed& way = ways[i];
     const std::string name = fmt::format("{} {}", way.tactic->name(), way.candidate.id);
     try {
-      const TrialResult result = try_candidate(problem, *way.tactic, way.candidate, reference->second, *device_, options_.budget_us);
+      const TrialResult result = try_candidate(problem, *way.tactic, way.candidate, reference->second, *device_, options_.budget_us, codes[i] ? &*codes[i] : nullptr);
       ++timed_;
       if (!result.wrong.empty()) {
         rejected_.push_back(fmt::format("{}: {}: {}", problem.text(), name, result.wrong));

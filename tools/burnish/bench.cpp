@@ -82,7 +82,18 @@ int bench_model(const BenchOptions& options, const CommonOptions& common) {
   session_internal::SessionState& state = session.state();
   // From inputs on the device to outputs on the device, with one wait.
   std::vector<Tensor> ordered, outputs;
-  for (ir::ValueId id : graph.inputs()) ordered.push_back(inputs.at(graph.value(id).name));
+  state.device->execute([&] {
+    for (ir::ValueId id : graph.inputs()) {
+      Tensor input = inputs.at(graph.value(id).name);
+      if (!state.device->on_host()) {
+        const Tensor host = input;
+        input = state.device->make_tensor(host.dtype(), host.shape(), static_cast<size_t>(host.bytes()));
+        state.device->copy(input.raw(), host.raw(), static_cast<size_t>(host.bytes()), *state.stream);
+        state.stream->synchronize();
+      }
+      ordered.push_back(std::move(input));
+    }
+  });
   const auto call = [&] {
     state.device->execute([&] {
       outputs = state.execution.run(ordered, outputs, *state.stream);
