@@ -12,6 +12,10 @@ constexpr std::string_view host =
 constexpr std::string_view rare = "rare, and threaded; no model that we know spends time in it";
 constexpr std::string_view types = "for element types and cases that our own kernel of the op does not take";
 
+constexpr std::string_view conversion = "a conversion per element, in threads";
+constexpr std::string_view products =
+    "its products run on ops/gemm.h's blocked and threaded kernel; a SIMD kernel of its own is yet to come";
+
 constexpr DirectOp table[] = {
     // Data movement.
     {"expand", copies},
@@ -72,8 +76,28 @@ constexpr DirectOp table[] = {
     {"conv_transpose", types},
     {"deform_conv", rare},
     {"matmul", types},
+    {"attention", types},
     {"einsum", rare},
-    {"cast", "a conversion per element, whose loop the compiler has vectorised"},
+    {"cast", conversion},
+    {"quantize_linear", conversion},
+    {"dequantize_linear", conversion},
+    {"dynamic_quantize_linear", conversion},
+    // Contractions and samplers without a SIMD kernel.
+    {"rnn", products},
+    {"gru", products},
+    {"lstm", products},
+    {"matmul_integer", products},
+    {"conv_integer", products},
+    {"resize", types},
+    {"grid_sample", rare},
+    {"affine_grid", rare},
+    {"roi_align", rare},
+    {"max_roi_pool", rare},
+    {"col2im", rare},
+    {"det", rare},
+    {"dft", rare},
+    {"stft", rare},
+    {"mel_weight_matrix", tiny},
     // Sizes and small results.
     {"shape", tiny},
     {"size", tiny},

@@ -215,6 +215,24 @@ void affine_rows(const float* x, float* y, int64_t n, float mean, float factor, 
   for (; i < n; ++i) y[i] = (x[i] - mean) * factor * scale[i] + (bias ? bias[i] : 0.0f);
 }
 
+void scale_add(float* x, int64_t n, float scale, const float* added) {
+  const DF d;
+  const VF factor = hn::Set(d, scale);
+  if (added)
+    map_rows(x, added, x, n, [&](VF v, VF a) HWY_ATTR { return hn::MulAdd(v, factor, a); });
+  else if (scale != 1)
+    map_row(x, x, n, [&](VF v) HWY_ATTR { return hn::Mul(v, factor); });
+}
+
+void add_scaled(const float* x, float* y, int64_t n, float factor, bool first) {
+  const DF d;
+  const VF factors = hn::Set(d, factor);
+  if (first)
+    map_row(x, y, n, [&](VF v) HWY_ATTR { return hn::Mul(v, factors); });
+  else
+    map_rows(x, y, y, n, [&](VF v, VF sum) HWY_ATTR { return hn::MulAdd(v, factors, sum); });
+}
+
 int64_t find(const float* x, int64_t n, float value, bool last) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -236,8 +254,8 @@ int64_t find(const float* x, int64_t n, float value, bool last) {
 }
 
 const RowKernels* kernels() {
-  static const RowKernels all = {softmax, softmax_columns, moments, affine_rows, affine,
-                                 fold,    fold_into,       find};
+  static const RowKernels all = {softmax,   softmax_columns, moments, affine_rows, affine,
+                                 scale_add, add_scaled,      fold,    fold_into,   find};
   return &all;
 }
 

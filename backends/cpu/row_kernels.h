@@ -26,6 +26,10 @@ struct RowKernels {
                       const float* bias);
   /// y[i] = (x[i] - mean) * factor + shift
   void (*affine)(const float* x, float* y, int64_t n, float mean, float factor, float shift);
+  /// x[i] = x[i] * scale + added[i]; nothing is added where null.
+  void (*scale_add)(float* x, int64_t n, float scale, const float* added);
+  /// y[i] = (first ? 0 : y[i]) + x[i] * factor
+  void (*add_scaled)(const float* x, float* y, int64_t n, float factor, bool first);
   /// The fold of `start` and x[0], ..., x[n - 1].
   float (*fold)(Fold fold, const float* x, int64_t n, float start);
   /// state[i] = fold(state[i], x[i])

@@ -10,6 +10,7 @@ const device::Tactic& pointwise_tactic();
 const device::Tactic& simd_reformat_tactic();
 const device::Tactic& transpose_tactic();
 const device::Tactic& arg_tactic();
+const device::Tactic& attention_tactic();
 const device::Tactic& norm_tactic();
 const device::Tactic& reduce_tactic();
 const device::Tactic& simd_softmax_tactic();

@@ -11,6 +11,7 @@ std::span<const device::Tactic* const> tactics() {
       &conv_tactic(),           //
       &matmul_tactic(),         //
       &pool_tactic(),           //
+      &attention_tactic(),      //
       &pointwise_tactic(),      //
       &simd_softmax_tactic(),   //
       &softmax_tactic(),        //

@@ -130,6 +130,8 @@ TEST(Pointwise, RunsBodiesOnEveryInstructionSet) {
       " %v1 = mul(%v0, %x2) : f32[3,5000] %v2 = tanh(%v1) : f32[3,5000] yield %v2 }",
       // scalars alone
       "graph problem(%x0: f32[], %x1: f32[]) { %v0 = div(%x0, %x1) : f32[] yield %v0 }",
+      // fewer than a vector, with bounds that are infinite
+      "graph problem(%x0: f32[3]) { %v0 = clip(%x0) : f32[3] yield %v0 }",
       // nothing at all
       "graph problem(%x0: f32[0,3], %x1: f32[3]) { %v0 = add(%x0, %x1) : f32[0,3] yield %v0 }",
   };
