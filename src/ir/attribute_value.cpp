@@ -44,6 +44,7 @@ std::optional<std::vector<double>> as_numbers(const AttributeValue& value) {
 }
 
 bool near(double a, double b, double tolerance) {
+  if (std::isinf(a) || std::isinf(b)) return a == b;  // no tolerance reaches infinity
   return a == b || std::abs(a - b) <= tolerance * std::max(std::abs(a), std::abs(b)) ||
          (std::isnan(a) && std::isnan(b));
 }

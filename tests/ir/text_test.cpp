@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/error.h"
+#include "ir/attribute_value.h"
 #include "ops/infer.h"
 #include "ops/evaluate.h"
 #include "ops/table.h"
@@ -68,6 +71,13 @@ TEST(Text, SaysLineAndColumnOfAMistake) {
     EXPECT_NE(std::string(error.what()).find("line 2"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("frobnicate"), std::string::npos) << error.what();
   }
+}
+
+TEST(Attributes, NoToleranceReachesInfinity) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_FALSE(ir::same_attribute(-infinity, 0.0));
+  EXPECT_TRUE(ir::same_attribute(infinity, infinity));
+  EXPECT_TRUE(ir::same_attribute(1.0, 1.0 + 1e-9));
 }
 
 TEST(Evaluate, RunsAGraphOnTheReference) {
