@@ -35,6 +35,22 @@ class Lower;
   X("Unique", "", 11, lower_unique) \
   X("TopK", "", 1, lower_topk_1)
 
+// lower_vision.cpp
+#define BURNISH_VISION_LOWERINGS(X) \
+  X("Upsample", "", 1, lower_upsample_1) \
+  X("Upsample", "", 7, lower_upsample_7) \
+  X("Upsample", "", 9, lower_resize_10) \
+  X("Resize", "", 10, lower_resize_10) \
+  X("GridSample", "", 16, lower_grid_sample) \
+  X("RoiAlign", "", 10, lower_roi_align_10)
+
+// lower_quantize.cpp
+#define BURNISH_QUANTIZE_LOWERINGS(X) \
+  X("QuantizeLinear", "", 10, lower_quantize) \
+  X("DequantizeLinear", "", 10, lower_dequantize) \
+  X("QLinearMatMul", "", 10, lower_qlinear_matmul) \
+  X("QLinearConv", "", 10, lower_qlinear_conv)
+
 // lower_loss.cpp
 #define BURNISH_LOSS_LOWERINGS(X) \
   X("NegativeLogLikelihoodLoss", "", 12, lower_negative_log_likelihood_loss) \
@@ -143,6 +159,8 @@ class Lower;
 #define BURNISH_LOWERINGS(X) \
   BURNISH_CONSTANT_LOWERINGS(X) \
   BURNISH_DATA_LOWERINGS(X) \
+  BURNISH_VISION_LOWERINGS(X) \
+  BURNISH_QUANTIZE_LOWERINGS(X) \
   BURNISH_LOSS_LOWERINGS(X) \
   BURNISH_EINSUM_LOWERINGS(X) \
   BURNISH_RECURRENT_LOWERINGS(X) \

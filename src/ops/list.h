@@ -63,4 +63,10 @@
   X(scatter_elements) X(scatter_nd) X(tensor_scatter)         \
   /* select.cpp, non_max_suppression.cpp, cumulative.cpp */   \
   X(compress) X(nonzero) X(one_hot) X(topk) X(unique)         \
-  X(non_max_suppression) X(cumsum) X(cumprod)
+  X(non_max_suppression) X(cumsum) X(cumprod)                 \
+  /* resize.cpp, grid.cpp, roi.cpp, col2im.cpp */             \
+  X(resize) X(grid_sample) X(affine_grid)                     \
+  X(roi_align) X(max_roi_pool) X(col2im)                      \
+  /* quantize.cpp, integer.cpp */                             \
+  X(quantize_linear) X(dequantize_linear)                     \
+  X(dynamic_quantize_linear) X(matmul_integer) X(conv_integer)
