@@ -7,6 +7,7 @@ namespace burnish::cuda {
 
 const device::Tactic& pointwise_tactic();
 const device::Tactic& move_tactic();
+const device::Tactic& gather_tactic();
 const device::Tactic& implicit_gemm_tactic();
 const device::Tactic& implicit_gemm_tf32_tactic();
 const device::Tactic& depthwise_tactic();

@@ -44,7 +44,7 @@ template <class Run>
 double time_repeats(Timer& timer, Run&& run, int calls, double budget_us) {
   std::vector<double> times;
   const Clock::time_point start = Clock::now();
-  constexpr size_t least = 3, most = 25;
+  constexpr size_t least = 3, most = 11;
   while (times.size() < least || (times.size() < most && microseconds_since(start) < budget_us)) {
     timer.start();
     run();

@@ -77,6 +77,7 @@ void add_rows(Texts& texts) {
 
 void add_moves(Texts& texts) {
   for (const char* dtype : {"f16", "f32"}) {
+    texts.push_back(fmt::format("graph problem(%w0: {0}[11,24], %x1: i64[2,5]) {{ %v0 = gather(%w0, %x1) : {0}[2,5,24] yield %v0 }}", dtype));
     texts.push_back(fmt::format("graph problem(%x0: {0}[2,5,3,8]) {{ %v0 = transpose(%x0) {{perm=[0,2,1,3]}} : {0}[2,3,5,8] yield %v0 }}", dtype));
     texts.push_back(fmt::format("graph problem(%x0: {0}[2,5,3,7]) {{ %v0 = transpose(%x0) {{perm=[0,2,3,1]}} : {0}[2,3,7,5] yield %v0 }}", dtype));
     texts.push_back(fmt::format("graph problem(%x0: {0}[2,16,3,5] nhwc, %x1: {0}[2,8,3,5] nhwc) {{ %v0 = concat(%x0, %x1) {{axis=1}} : {0}[2,24,3,5] nhwc yield %v0 }}", dtype));
