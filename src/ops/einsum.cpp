@@ -2,6 +2,7 @@
 #include "ops/einsum.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "base/error.h"
@@ -176,7 +177,9 @@ void einsum_reference(const ReferenceCall& call) {
       needed.insert(needed.end(), equation.inputs[later].begin(), equation.inputs[later].end());
     result = contract(result, {call.inputs[i], equation.inputs[i]}, needed, sizes);
   }
-  call.outputs[0] = arrange(result, equation.output, sizes).tensor;
+  // Into the output as it was given: it may lie in a plan's arena.
+  const Tensor sum = arrange(result, equation.output, sizes).tensor;
+  if (sum.bytes() > 0) std::memcpy(call.outputs[0].raw(), sum.raw(), static_cast<size_t>(sum.bytes()));
 }
 
 }  // namespace
