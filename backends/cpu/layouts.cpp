@@ -1,5 +1,6 @@
 #include "backends/cpu/layouts.h"
 
+#include "backends/cpu/onednn.h"
 #include "backends/cpu/physical_view.h"
 
 namespace burnish::cpu {
@@ -35,8 +36,9 @@ std::vector<std::vector<ir::Layout>> shared_layouts(const device::Problem& probl
   const ir::TensorType& space = problem.output(0);
   std::vector<ir::Layout> choices;
   if (space.rank() >= 3) choices.push_back(ir::Layout::nhwc);
-  if (has_blocks(space, 16)) choices.push_back(ir::Layout::c16);
-  if (has_blocks(space, 8)) choices.push_back(ir::Layout::c8);
+  // Blocks are worth having where a convolution beside takes them.
+  const ir::Layout blocks = onednn::native_blocks();
+  if (has_blocks(space, block_size(blocks))) choices.push_back(blocks);
   choices.push_back(ir::Layout::plain);
   std::vector<std::vector<ir::Layout>> sets;
   for (ir::Layout layout : choices) {

@@ -10,7 +10,7 @@ namespace burnish::cpu {
 Support follows_output(const device::Problem& problem);
 
 /// The sets of layouts in which tensors with the shape and channels of output 0 share a layout and all others
-/// are plain: channels last, blocks of 16, blocks of 8 and plain, as far as the shapes allow.
+/// are plain: channels last, the blocks that oneDNN takes here, and plain, as far as the shapes allow.
 std::vector<std::vector<ir::Layout>> shared_layouts(const device::Problem& problem);
 
 /// Whether all tensors are plain.
