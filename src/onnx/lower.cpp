@@ -102,6 +102,7 @@ Lower::Lower(GraphImporter& importer, const NodeProto& node, int64_t opset)
   outputs_.resize(node.outputs.size());
 }
 
+std::string Lower::source() const { return node_.source(); }
 std::string_view Lower::op_type() const { return node_.op_type; }
 std::string_view Lower::domain() const { return node_.domain; }
 

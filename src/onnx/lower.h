@@ -45,6 +45,8 @@ class Lower {
 
   // --- the node ---
   int64_t opset() const { return opset_; }
+  /// Its name, or its first output's.
+  std::string source() const;
   std::string_view op_type() const;
   std::string_view domain() const;
   int input_count() const { return static_cast<int>(inputs_.size()); }

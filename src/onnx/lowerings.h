@@ -149,6 +149,11 @@ class Lower;
   X("ThresholdedRelu", "", 1, lower_thresholded_relu) \
   X("PRelu", "", 1, lower_prelu)
 
+// lower_state.cpp
+#define BURNISH_STATE_LOWERINGS(X) \
+  X("CausalConvWithState", "", 27, lower_causal_conv_with_state) \
+  X("LinearAttention", "", 27, lower_linear_attention)
+
 // lower_control.cpp
 #define BURNISH_CONTROL_LOWERINGS(X) \
   X("If", "", 1, lower_if) \
@@ -171,6 +176,7 @@ class Lower;
   BURNISH_NORM_LOWERINGS(X) \
   BURNISH_ARITHMETIC_LOWERINGS(X) \
   BURNISH_ACTIVATION_LOWERINGS(X) \
+  BURNISH_STATE_LOWERINGS(X) \
   BURNISH_CONTROL_LOWERINGS(X)
 // clang-format on
 

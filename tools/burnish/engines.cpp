@@ -5,10 +5,9 @@
 
 #include <cstdio>
 #include <fstream>
-#include <random>
 
-#include "base/dispatch.h"
 #include "base/error.h"
+#include "ops/seeded_inputs.h"
 #include "runtime/engine_state.h"
 
 namespace burnish::tool {
@@ -25,29 +24,14 @@ class ProgressLine {
     if (!shown_) return;
     constexpr int width = 30;
     const int done = static_cast<int>(fraction * width);
-    fmt::print(stderr, "\r{:24} [{:<{}}] {:3.0f}%", what, std::string(static_cast<size_t>(done), '#'), width, 100 * fraction);
+    fmt::print(stderr, "\r{:24} [{:<{}}] {:3.0f}%", what, std::string(static_cast<size_t>(done), '#'), width,
+               100 * fraction);
     written_ = true;
   }
 
  private:
   bool shown_, written_ = false;
 };
-
-/// Small enough to index anything that is likely to be there.
-constexpr int largest_index = 2;
-
-Tensor random_tensor(DType dtype, const Shape& shape, std::mt19937_64& random) {
-  Tensor tensor(dtype, shape);
-  dispatch(AllTypes{}, dtype, [&]<class T>(Type<T>) {
-    T* data = tensor.data<T>();
-    for (int64_t i = 0; i < tensor.size(); ++i) {
-      if constexpr (std::is_same_v<T, bool>) data[i] = random() & 1;
-      else if (is_floating(dtype)) data[i] = static_cast<T>(static_cast<float>(static_cast<double>(random() >> 11) * 0x1p-52 - 1));
-      else data[i] = static_cast<T>(static_cast<int>(random() % largest_index));
-    }
-  });
-  return tensor;
-}
 
 }  // namespace
 
@@ -67,21 +51,25 @@ Engine open_engine(const std::string& path, const CommonOptions& options) {
   }
   ProgressLine progress(options.quiet);
   BuildOptions build_options_ = build_options(options);
-  build_options_.on_progress = [&](double fraction, const std::string& what) { progress.show(fraction, what); };
-  if (options.verbose > 0) build_options_.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  build_options_.on_progress = [&](double fraction, const std::string& what) {
+    progress.show(fraction, what);
+  };
+  if (options.verbose > 0)
+    build_options_.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
   return build(path, build_options_);
 }
 
-TensorMap complete_inputs(const Engine& engine, TensorMap given, uint64_t seed, std::vector<std::string>* made) {
+TensorMap complete_inputs(const Engine& engine, TensorMap given, uint64_t seed,
+                          std::vector<std::string>* made) {
   const ir::Graph& graph = *engine.state().program->graph;
-  std::mt19937_64 random(seed);
   ir::Bindings bindings;
   for (const auto& [symbol, range] : graph.symbols) bindings[symbol] = range.opt;
   for (ir::ValueId id : graph.inputs()) {
     const ir::Value& input = graph.value(id);
     if (given.contains(input.name)) continue;
-    given[input.name] = with_context([&] { return fmt::format("input '{}'", input.name); },
-                                     [&] { return random_tensor(input.type.dtype, ir::evaluate(input.type.shape, bindings), random); });
+    given[input.name] = with_context(
+        [&] { return fmt::format("input '{}'", input.name); },
+        [&] { return ops::seeded_input(graph, id, ir::evaluate(input.type.shape, bindings), seed); });
     if (made) made->push_back(input.name);
   }
   return given;

@@ -1,0 +1,94 @@
+#include "ops/seeded_inputs.h"
+
+#include <array>
+#include <random>
+#include <set>
+#include <string_view>
+
+#include "base/dispatch.h"
+#include "ops/op_def.h"
+
+namespace burnish::ops {
+namespace {
+
+/// Ops whose input 1 holds positions along an axis of input 0.
+constexpr std::array<std::string_view, 3> indexers = {"gather", "gather_elements", "scatter_elements"};
+/// Ops that hand their input 0 on, moved or converted.
+constexpr std::array<std::string_view, 9> passers = {"cast",      "reshape", "squeeze", "unsqueeze", "expand",
+                                                     "transpose", "slice",   "flatten", "tile"};
+
+bool contains(auto& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Reads the attribute `axis`.
+class AxisReader : public ir::AttributeVisitor {
+ public:
+  int64_t axis = 0;
+  void operator()(std::string_view name, int64_t& value) override {
+    if (name == "axis") axis = value;
+  }
+  void operator()(std::string_view, double&) override {}
+  void operator()(std::string_view, bool&) override {}
+  void operator()(std::string_view, std::string&) override {}
+  void operator()(std::string_view, DType&) override {}
+  void operator()(std::string_view, std::vector<int64_t>&) override {}
+  void operator()(std::string_view, std::vector<double>&) override {}
+  void operator()(std::string_view, std::vector<std::string>&) override {}
+};
+
+/// The dimension that an indexing node looks up in, where it is a number.
+std::optional<int64_t> indexed_dim(const ir::Graph& graph, const ir::Node& node) {
+  const ir::TensorType& data = graph.value(node.inputs[0]).type;
+  AxisReader reader;
+  node.attributes.inspect(reader);
+  const int64_t axis = reader.axis < 0 ? reader.axis + data.rank() : reader.axis;
+  if (axis < 0 || axis >= data.rank() || !data.shape[static_cast<size_t>(axis)].is_constant())
+    return std::nullopt;
+  return data.shape[static_cast<size_t>(axis)].constant();
+}
+
+/// One more than the largest index that the input's readers take; 2 where it indexes nothing.
+int64_t integer_bound(const ir::Graph& graph, ir::ValueId input) {
+  std::optional<int64_t> bound;
+  std::vector<ir::ValueId> open = {input};
+  std::set<ir::ValueId> seen = {input};
+  while (!open.empty()) {
+    const ir::ValueId value = open.back();
+    open.pop_back();
+    for (const ir::Use& use : graph.value(value).uses) {
+      const ir::Node& node = graph.node(use.node);
+      if (use.input == 1 && contains(indexers, node.op->name)) {
+        if (const auto dim = indexed_dim(graph, node)) bound = std::min(bound.value_or(*dim), *dim);
+      } else if (use.input == 0 && contains(passers, node.op->name) && seen.insert(node.outputs[0]).second) {
+        open.push_back(node.outputs[0]);
+      }
+    }
+  }
+  return std::max<int64_t>(1, bound.value_or(2));
+}
+
+}  // namespace
+
+Tensor seeded_input(const ir::Graph& graph, ir::ValueId input, const Shape& shape, uint64_t seed) {
+  const ir::Value& value = graph.value(input);
+  std::seed_seq sequence(value.name.begin(), value.name.end());
+  std::array<uint32_t, 2> mixed{};
+  sequence.generate(mixed.begin(), mixed.end());
+  std::mt19937_64 random(seed ^ (static_cast<uint64_t>(mixed[0]) << 32 | mixed[1]));
+  Tensor tensor(value.type.dtype, shape);
+  const int64_t bound = is_integer(value.type.dtype) ? integer_bound(graph, input) : 2;
+  dispatch(AllTypes{}, value.type.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    T* data = tensor.data<T>();
+    for (int64_t i = 0; i < tensor.size(); ++i) {
+      if constexpr (std::is_floating_point_v<compute_t<T>>)
+        data[i] = static_cast<T>(static_cast<float>(static_cast<double>(random() >> 11) * 0x1p-52 - 1.0));
+      else
+        data[i] = static_cast<T>(static_cast<compute_t<T>>(random() % static_cast<uint64_t>(bound)));
+    }
+  });
+  return tensor;
+}
+
+}  // namespace burnish::ops
