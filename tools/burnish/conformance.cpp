@@ -2,9 +2,12 @@
 #include <fmt/core.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "command.h"
 #include "conformance_case.h"
 
@@ -30,12 +33,38 @@ void write_json(const std::string& path, const std::vector<CaseResult>& results,
   require(static_cast<bool>(file), "cannot write '{}'", path);
 }
 
-int run(const std::vector<std::string>& folders, const CommonOptions& options) {
+/// Lines of "NAME REASON"; '#' starts a comment. A listed case that fails is skipped for that reason, and one that passes
+/// fails, so that the list never outlives its reasons.
+std::map<std::string, std::string> read_known_failures(const std::string& path) {
+  std::map<std::string, std::string> known;
+  std::istringstream lines(path.empty() ? std::string() : read_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    const size_t space = line.find(' ');
+    require(space != std::string::npos && space + 1 < line.size(), "known failures '{}': expected NAME REASON, not '{}'", path, line);
+    known[line.substr(0, space)] = line.substr(space + 1);
+  }
+  return known;
+}
+
+void apply_known_failure(CaseResult& result, const std::string& reason) {
+  if (result.verdict == Verdict::failed) {
+    result.verdict = Verdict::skipped;
+    result.reason = "known failure: " + reason;
+  } else {
+    result.verdict = Verdict::failed;
+    result.reason = fmt::format("it is listed as a known failure ({}), but does not fail: take it off the list", reason);
+  }
+}
+
+int run(const std::vector<std::string>& folders, const std::string& known_failures, const CommonOptions& options) {
+  const std::map<std::string, std::string> known = read_known_failures(known_failures);
   std::vector<CaseResult> results;
   int64_t counts[3] = {}, with_fallback = 0;
   for (const std::string& folder : folders) {
     for (const auto& path : find_cases(folder)) {
-      const CaseResult result = run_case(path, options);
+      CaseResult result = run_case(path, options);
+      if (const auto listed = known.find(result.name); listed != known.end()) apply_known_failure(result, listed->second);
       ++counts[static_cast<int>(result.verdict)];
       if (result.verdict == Verdict::failed) fmt::print("FAILED {}: {}\n", result.name, result.reason);
       if (result.verdict == Verdict::skipped && options.verbose > 0)
@@ -57,13 +86,15 @@ Command add_conformance(CLI::App& app) {
   CLI::App& command = *app.add_subcommand("conformance", "Run folders in ONNX's backend-test layout");
   auto folders = std::make_shared<std::vector<std::string>>();
   command.add_option("folder", *folders, "case folders, or folders of them")->required();
+  auto known = std::make_shared<std::string>();
+  command.add_option("--known-failures", *known, "a file of lines NAME REASON: these must fail, and count as skipped");
   command.footer(
       "\nExamples:\n"
       "  burnish conformance /usr/share/libonnx-testdata/data/node --device reference\n"
       "  burnish conformance /usr/share/libonnx-testdata/data/node/test_relu -v --json report.json\n");
   auto common = add_common_options(command);
   common->tune = "model";
-  return [folders, common] { return run(*folders, *common); };
+  return [folders, known, common] { return run(*folders, *known, *common); };
 }
 
 }  // namespace burnish::tool
