@@ -40,13 +40,16 @@ std::optional<Strides> broadcast_strides(const ir::TensorType& operand, const st
   return strides;
 }
 
-std::optional<Dim> joint_stride(const Strides& strides, const std::vector<Dim>& sizes, size_t first, size_t last) {
+std::optional<Dim> joint_stride(const Strides& strides, const std::vector<Dim>& sizes, size_t first,
+                                size_t last) {
   std::optional<Dim> inner;  // the stride and the extent of what has been joined so far
   Dim expected = 0;
   for (size_t axis = last; axis-- > first;) {
     if (sizes[axis].is(1)) continue;
-    if (!inner) inner = strides[axis];
-    else if (!(strides[axis] == expected)) return std::nullopt;
+    if (!inner)
+      inner = strides[axis];
+    else if (!(strides[axis] == expected))
+      return std::nullopt;
     expected = strides[axis] * sizes[axis];
   }
   return inner ? inner : Dim(0);
@@ -58,12 +61,17 @@ void Walk::merge() {
   for (size_t axis = 0; axis < sizes.size(); ++axis) {
     if (sizes[axis].is(1)) continue;
     bool join = !merged.sizes.empty();
-    for (size_t i = 0; i < operands.size() && join; ++i) join = merged.operands[i].back() == operands[i][axis] * sizes[axis];
-    if (join) merged.sizes.back() = merged.sizes.back() * sizes[axis];
-    else merged.sizes.push_back(sizes[axis]);
+    for (size_t i = 0; i < operands.size() && join; ++i)
+      join = merged.operands[i].back() == operands[i][axis] * sizes[axis];
+    if (join)
+      merged.sizes.back() = merged.sizes.back() * sizes[axis];
+    else
+      merged.sizes.push_back(sizes[axis]);
     for (size_t i = 0; i < operands.size(); ++i) {
-      if (join) merged.operands[i].back() = operands[i][axis];
-      else merged.operands[i].push_back(operands[i][axis]);
+      if (join)
+        merged.operands[i].back() = operands[i][axis];
+      else
+        merged.operands[i].push_back(operands[i][axis]);
     }
   }
   if (merged.sizes.empty()) {

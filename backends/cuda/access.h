@@ -16,11 +16,13 @@ using Strides = std::vector<ir::Dim>;
 std::vector<int> physical_order(int64_t rank, ir::Layout layout);
 /// The stride of each logical dimension.
 Strides logical_strides(const ir::TensorType& type);
-/// The strides of `operand`, broadcast to the logical shape `shape`, per logical dimension of `shape`; nullopt where
-/// it cannot be told whether a dimension is repeated.
+/// The strides of `operand`, broadcast to the logical shape `shape`, per logical dimension of `shape`;
+/// nullopt where it cannot be told whether a dimension is repeated.
 std::optional<Strides> broadcast_strides(const ir::TensorType& operand, const std::vector<ir::Dim>& shape);
-/// One stride for the axes first ... last - 1 taken as one; nullopt where the operand is no arithmetic sequence there.
-std::optional<ir::Dim> joint_stride(const Strides& strides, const std::vector<ir::Dim>& sizes, size_t first, size_t last);
+/// One stride for the axes first ... last - 1 taken as one; nullopt where the operand is no arithmetic
+/// sequence there.
+std::optional<ir::Dim> joint_stride(const Strides& strides, const std::vector<ir::Dim>& sizes, size_t first,
+                                    size_t last);
 
 /// Axes over which an operation runs and the operands' strides along them.
 struct Walk {

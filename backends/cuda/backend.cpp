@@ -29,5 +29,9 @@ class CudaBackend : public device::Backend {
 }  // namespace
 }  // namespace burnish::cuda
 
-extern "C" __attribute__((visibility("default"))) int burnish_backend_version() { return burnish::device::interface_version; }
-extern "C" __attribute__((visibility("default"))) burnish::device::Backend* burnish_backend_make() { return new burnish::cuda::CudaBackend; }
+extern "C" __attribute__((visibility("default"))) int burnish_backend_version() {
+  return burnish::device::interface_version;
+}
+extern "C" __attribute__((visibility("default"))) burnish::device::Backend* burnish_backend_make() {
+  return new burnish::cuda::CudaBackend;
+}

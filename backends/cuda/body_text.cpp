@@ -10,7 +10,9 @@ namespace {
 
 std::string double_text(double value) {
   if (std::isnan(value)) return "__longlong_as_double(0x7ff8000000000000ll)";
-  if (std::isinf(value)) return value > 0 ? "__longlong_as_double(0x7ff0000000000000ll)" : "__longlong_as_double(0xfff0000000000000ull)";
+  if (std::isinf(value))
+    return value > 0 ? "__longlong_as_double(0x7ff0000000000000ll)"
+                     : "__longlong_as_double(0xfff0000000000000ull)";
   return fmt::format("{:a}", value);
 }
 
@@ -18,9 +20,13 @@ std::string double_text(double value) {
 class AttributeText : public ir::AttributeVisitor {
  public:
   std::string members;
-  void operator()(std::string_view name, int64_t& value) override { add("long long", name, fmt::format("{}ll", value)); }
+  void operator()(std::string_view name, int64_t& value) override {
+    add("long long", name, fmt::format("{}ll", value));
+  }
   void operator()(std::string_view name, double& value) override { add("double", name, double_text(value)); }
-  void operator()(std::string_view name, bool& value) override { add("bool", name, value ? "true" : "false"); }
+  void operator()(std::string_view name, bool& value) override {
+    add("bool", name, value ? "true" : "false");
+  }
   void operator()(std::string_view, std::string&) override {}
   void operator()(std::string_view, DType&) override {}
   void operator()(std::string_view, std::vector<int64_t>&) override {}
@@ -28,7 +34,9 @@ class AttributeText : public ir::AttributeVisitor {
   void operator()(std::string_view, std::vector<std::string>&) override {}
 
  private:
-  void add(const char* type, std::string_view name, const std::string& value) { members += fmt::format("{} {} = {}; ", type, name, value); }
+  void add(const char* type, std::string_view name, const std::string& value) {
+    members += fmt::format("{} {} = {}; ", type, name, value);
+  }
 };
 
 bool is_cast(const ops::OpDef& op) { return op.name == "cast"; }
@@ -37,31 +45,49 @@ bool is_copy(const ops::OpDef& op) { return op.name == "reformat" || op.name == 
 /// A value of `from`'s compute type as it is after a Cast to `to`.
 std::string cast_text(const std::string& value, DType from, DType to) {
   if (to == DType::boolean) return fmt::format("({} != 0)", value);
-  const std::string converted = compute_type(from) == compute_type(to) ? value : fmt::format("convert<{}>({})", compute_type(to), value);
+  const std::string converted = compute_type(from) == compute_type(to)
+                                    ? value
+                                    : fmt::format("convert<{}>({})", compute_type(to), value);
   if (memory_type(to) == compute_type(to)) return converted;
   return fmt::format("widen<{0}>(narrow<{0}>({1}))", memory_type(to), converted);
 }
 
 }  // namespace
 
-bool is_device_type(DType dtype) { return dtype != DType::i4 && dtype != DType::u4 && dtype != DType::f8e4m3 && dtype != DType::f8e5m2; }
+bool is_device_type(DType dtype) {
+  return dtype != DType::i4 && dtype != DType::u4 && dtype != DType::f8e4m3 && dtype != DType::f8e5m2;
+}
 
 std::string memory_type(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "float";
-    case DType::f64: return "double";
-    case DType::f16: return "f16";
-    case DType::bf16: return "bf16";
-    case DType::i8: return "int8_t";
-    case DType::u8: return "uint8_t";
-    case DType::i16: return "int16_t";
-    case DType::u16: return "uint16_t";
-    case DType::i32: return "int32_t";
-    case DType::u32: return "uint32_t";
-    case DType::i64: return "int64_t";
-    case DType::u64: return "uint64_t";
-    case DType::boolean: return "bool";
-    default: fail("element type {} has no CUDA kernels", dtype_name(dtype));
+    case DType::f32:
+      return "float";
+    case DType::f64:
+      return "double";
+    case DType::f16:
+      return "f16";
+    case DType::bf16:
+      return "bf16";
+    case DType::i8:
+      return "int8_t";
+    case DType::u8:
+      return "uint8_t";
+    case DType::i16:
+      return "int16_t";
+    case DType::u16:
+      return "uint16_t";
+    case DType::i32:
+      return "int32_t";
+    case DType::u32:
+      return "uint32_t";
+    case DType::i64:
+      return "int64_t";
+    case DType::u64:
+      return "uint64_t";
+    case DType::boolean:
+      return "bool";
+    default:
+      fail("element type {} has no CUDA kernels", dtype_name(dtype));
   }
 }
 
@@ -72,18 +98,27 @@ std::string compute_type(DType dtype) {
 std::string literal_text(const Tensor& value) {
   const std::string type = compute_type(value.dtype());
   switch (value.dtype()) {
-    case DType::f32: return fmt::format("float({})", double_text(value.data<float>()[0]));
-    case DType::f16: return fmt::format("float({})", double_text(value.data<Half>()[0]));
-    case DType::bf16: return fmt::format("float({})", double_text(value.data<BFloat16>()[0]));
-    case DType::f64: return double_text(value.data<double>()[0]);
-    case DType::boolean: return value.data<bool>()[0] ? "true" : "false";
-    case DType::u64: return fmt::format("{}ull", value.data<uint64_t>()[0]);
-    default: break;
+    case DType::f32:
+      return fmt::format("float({})", double_text(value.data<float>()[0]));
+    case DType::f16:
+      return fmt::format("float({})", double_text(value.data<Half>()[0]));
+    case DType::bf16:
+      return fmt::format("float({})", double_text(value.data<BFloat16>()[0]));
+    case DType::f64:
+      return double_text(value.data<double>()[0]);
+    case DType::boolean:
+      return value.data<bool>()[0] ? "true" : "false";
+    case DType::u64:
+      return fmt::format("{}ull", value.data<uint64_t>()[0]);
+    default:
+      break;
   }
   int64_t number = 0;
-  dispatch(IntegerTypes{}, value.dtype(), [&]<class T>(Type<T>) { number = static_cast<int64_t>(value.data<T>()[0]); });
+  dispatch(IntegerTypes{}, value.dtype(),
+           [&]<class T>(Type<T>) { number = static_cast<int64_t>(value.data<T>()[0]); });
   // The smallest integer has no literal of its own.
-  return number == INT64_MIN ? fmt::format("{}(-9223372036854775807ll - 1)", type) : fmt::format("{}({}ll)", type, number);
+  return number == INT64_MIN ? fmt::format("{}(-9223372036854775807ll - 1)", type)
+                             : fmt::format("{}({}ll)", type, number);
 }
 
 Support BodyText::supports(const device::Problem& problem, size_t i) {
@@ -94,7 +129,8 @@ Support BodyText::supports(const device::Problem& problem, size_t i) {
     if (!value) return Support::no("{} lacks an input", op.name);
     const DType dtype = problem.body().value(value).type.dtype;
     if (!is_device_type(dtype)) return Support::no("{} of {} has no CUDA kernel", op.name, dtype_name(dtype));
-    if (!problem.literal(value).empty() && problem.literal(value).size() != 1) return Support::no("{} has a literal of several elements", op.name);
+    if (!problem.literal(value).empty() && problem.literal(value).size() != 1)
+      return Support::no("{} has a literal of several elements", op.name);
   }
   const DType result = problem.body().value(node.outputs[0]).type.dtype;
   if (!is_device_type(result)) return Support::no("{} to {} has no CUDA kernel", op.name, dtype_name(result));
@@ -116,7 +152,8 @@ void BodyText::add_node(size_t i) {
   const DType result = dtype(node.outputs[0]);
   const std::string variable = fmt::format("v{}", node.outputs[0].index);
   if (is_copy(op) || is_cast(op)) {
-    const std::string value = is_copy(op) ? name(node.inputs[0]) : cast_text(name(node.inputs[0]), dtype(node.inputs[0]), result);
+    const std::string value =
+        is_copy(op) ? name(node.inputs[0]) : cast_text(name(node.inputs[0]), dtype(node.inputs[0]), result);
     statements_ += fmt::format("    const {} {} = {};\n", compute_type(result), variable, value);
     define(node.outputs[0], variable);
     return;
@@ -127,13 +164,18 @@ void BodyText::add_node(size_t i) {
   for (size_t j = 0; j < node.inputs.size(); ++j) {
     const bool boolean = expression.boolean_parameters[j];
     if (!boolean) arithmetic = dtype(node.inputs[j]);
-    parameters += fmt::format("{}{} {}", j ? ", " : "", boolean ? "bool" : compute_type(dtype(node.inputs[j])), expression.parameters[j]);
+    parameters +=
+        fmt::format("{}{} {}", j ? ", " : "", boolean ? "bool" : compute_type(dtype(node.inputs[j])),
+                    expression.parameters[j]);
     arguments += (j ? ", " : "") + name(node.inputs[j]);
   }
   AttributeText attributes;
   node.attributes.inspect(attributes);
-  functions_ += fmt::format("BURNISH_DEVICE {} node{}({}) {{ using T = {}; {}return {}; }}\n", compute_type(result), i, parameters, compute_type(arithmetic),
-                            attributes.members.empty() ? "" : fmt::format("const struct {{ {}}} attr; ", attributes.members), expression.text);
+  functions_ += fmt::format(
+      "BURNISH_DEVICE {} node{}({}) {{ using T = {}; {}return {}; }}\n", compute_type(result), i, parameters,
+      compute_type(arithmetic),
+      attributes.members.empty() ? "" : fmt::format("const struct {{ {}}} attr; ", attributes.members),
+      expression.text);
   statements_ += fmt::format("    const {} {} = node{}({});\n", compute_type(result), variable, i, arguments);
   define(node.outputs[0], variable);
 }

@@ -18,9 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-#define BURNISH_NVRTC_FUNCTIONS(X)                                                                      \
-  X(nvrtcVersion) X(nvrtcCreateProgram) X(nvrtcDestroyProgram) X(nvrtcCompileProgram)                   \
-  X(nvrtcGetProgramLogSize) X(nvrtcGetProgramLog) X(nvrtcGetCUBINSize) X(nvrtcGetCUBIN) X(nvrtcGetErrorString)
+#define BURNISH_NVRTC_FUNCTIONS(X)                                                              \
+  X(nvrtcVersion)                                                                               \
+  X(nvrtcCreateProgram) X(nvrtcDestroyProgram) X(nvrtcCompileProgram) X(nvrtcGetProgramLogSize) \
+      X(nvrtcGetProgramLog) X(nvrtcGetCUBINSize) X(nvrtcGetCUBIN) X(nvrtcGetErrorString)
 
 struct Nvrtc {
 #define BURNISH_FIELD(NAME) decltype(&::NAME) NAME = nullptr;
@@ -30,7 +31,8 @@ struct Nvrtc {
 };
 
 Nvrtc open_nvrtc() {
-  const Library library("NVRTC, CUDA's run-time compiler,", {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"});
+  const Library library("NVRTC, CUDA's run-time compiler,",
+                        {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"});
   Nvrtc nvrtc;
 #define BURNISH_LOAD(NAME) nvrtc.NAME = reinterpret_cast<decltype(nvrtc.NAME)>(library.get(#NAME));
   BURNISH_NVRTC_FUNCTIONS(BURNISH_LOAD)
@@ -81,11 +83,14 @@ std::string run_compiler(const std::string& source, const std::string& target) {
   const Nvrtc& api = nvrtc();
   nvrtcProgram program = nullptr;
   const auto check = [&](nvrtcResult result, const char* what) {
-    require(result == NVRTC_SUCCESS, "NVRTC {}: {} failed: {}", api.version, what, api.nvrtcGetErrorString(result));
+    require(result == NVRTC_SUCCESS, "NVRTC {}: {} failed: {}", api.version, what,
+            api.nvrtcGetErrorString(result));
   };
-  check(api.nvrtcCreateProgram(&program, source.c_str(), "kernel.cu", 0, nullptr, nullptr), "nvrtcCreateProgram");
+  check(api.nvrtcCreateProgram(&program, source.c_str(), "kernel.cu", 0, nullptr, nullptr),
+        "nvrtcCreateProgram");
   const std::string architecture = "--gpu-architecture=" + target;
-  const char* options[] = {architecture.c_str(), "--std=c++17", "--extra-device-vectorization", "-default-device"};
+  const char* options[] = {architecture.c_str(), "--std=c++17", "--extra-device-vectorization",
+                           "-default-device"};
   const nvrtcResult result = api.nvrtcCompileProgram(program, 4, options);
   std::string log, cubin;
   size_t size = 0;
@@ -99,7 +104,8 @@ std::string run_compiler(const std::string& source, const std::string& target) {
     check(api.nvrtcGetCUBIN(program, cubin.data()), "nvrtcGetCUBIN");
   }
   api.nvrtcDestroyProgram(&program);
-  require(result == NVRTC_SUCCESS, "NVRTC {} could not compile a kernel for {}: {}", api.version, target, log);
+  require(result == NVRTC_SUCCESS, "NVRTC {} could not compile a kernel for {}: {}", api.version, target,
+          log);
   return cubin;
 }
 
@@ -109,9 +115,11 @@ Arch Arch::parse(const std::string& name) {
   Arch arch;
   size_t i = 3;
   if (name.starts_with("sm_"))
-    for (; i < name.size() && std::isdigit(static_cast<unsigned char>(name[i])); ++i) arch.number = arch.number * 10 + (name[i] - '0');
+    for (; i < name.size() && std::isdigit(static_cast<unsigned char>(name[i])); ++i)
+      arch.number = arch.number * 10 + (name[i] - '0');
   const bool ends = i == name.size() || (i + 1 == name.size() && name[i] == 'a');
-  require(arch.number >= 80 && arch.number < 1000 && ends, "architecture '{}': sm_80 or newer is expected, as in sm_90", name);
+  require(arch.number >= 80 && arch.number < 1000 && ends,
+          "architecture '{}': sm_80 or newer is expected, as in sm_90", name);
   return arch;
 }
 
@@ -127,7 +135,9 @@ std::string compile_cuda(const std::string& source, const std::string& target) {
     const XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
     path = folder / fmt::format("{:016x}{:016x}.cubin", hash.high64, hash.low64);
     std::string kept = read_file(path);
-    if (kept.starts_with("\x7f" "ELF")) return kept;
+    if (kept.starts_with("\x7f"
+                         "ELF"))
+      return kept;
   }
   std::string cubin = run_compiler(source, target);
   if (!path.empty()) keep_file(path, cubin);

@@ -19,8 +19,9 @@ struct Arch {
 /// "13.0", NVRTC's own version. Throws Error if it is not found.
 std::string compiler_version();
 
-/// The cubin of `source` for `target` ("sm_80", "sm_90a"). Throws Error with the compiler's log. Results are kept in
-/// $BURNISH_CACHE or the user's cache folder, keyed by source, target and compiler; BURNISH_CACHE=none keeps none.
+/// The cubin of `source` for `target` ("sm_80", "sm_90a"). Throws Error with the compiler's log. Results are
+/// kept in $BURNISH_CACHE or the user's cache folder, keyed by source, target and compiler;
+/// BURNISH_CACHE=none keeps none.
 std::string compile_cuda(const std::string& source, const std::string& target);
 
 }  // namespace burnish::cuda

@@ -12,11 +12,13 @@ using device::Problem;
 using ir::Dim;
 
 std::vector<Dim> slice(const std::vector<Dim>& dims, size_t first, size_t last) {
-  return {dims.begin() + static_cast<std::ptrdiff_t>(first), dims.begin() + static_cast<std::ptrdiff_t>(last)};
+  return {dims.begin() + static_cast<std::ptrdiff_t>(first),
+          dims.begin() + static_cast<std::ptrdiff_t>(last)};
 }
 
 /// The window of a convolution whose input may be symbolic; "SAME" pads need numbers.
-std::optional<ops::Window> window_of(const ops::ConvAttributes& attributes, const ir::TensorType& x, const std::vector<int64_t>& weights) {
+std::optional<ops::Window> window_of(const ops::ConvAttributes& attributes, const ir::TensorType& x,
+                                     const std::vector<int64_t>& weights) {
   std::vector<int64_t> kernel(weights.begin() + 2, weights.end()), input;
   for (size_t d = 2; d < x.shape.size(); ++d) {
     if (!x.shape[d].is_constant() && attributes.auto_pad.starts_with("SAME")) return std::nullopt;
@@ -71,9 +73,11 @@ Support analyse_matmul(const Problem& problem, const ir::Node& node, Contraction
   const auto& attributes = node.attributes.as<ops::MatMulAttributes>();
   const ir::TensorType &a = problem.input(into.left), &b = problem.input(into.right);
   if (a.rank() < 2 || b.rank() < 2) return Support::no("a product with a vector");
-  if (a.layout != ir::Layout::plain || b.layout != ir::Layout::plain) return Support::no("a product of {}", a.str());
+  if (a.layout != ir::Layout::plain || b.layout != ir::Layout::plain)
+    return Support::no("a product of {}", a.str());
   const size_t ra = a.shape.size(), rb = b.shape.size();
-  const Dim a_rows = a.shape[ra - 2], a_columns = a.shape[ra - 1], b_rows = b.shape[rb - 2], b_columns = b.shape[rb - 1];
+  const Dim a_rows = a.shape[ra - 2], a_columns = a.shape[ra - 1], b_rows = b.shape[rb - 2],
+            b_columns = b.shape[rb - 1];
   into.rows = attributes.transpose_a ? a_columns : a_rows;
   into.inner = attributes.transpose_a ? a_rows : a_columns;
   into.columns = attributes.transpose_b ? b_rows : b_columns;
@@ -82,15 +86,18 @@ Support analyse_matmul(const Problem& problem, const ir::Node& node, Contraction
   into.right_n = attributes.transpose_b ? b_columns : Dim(1);
   into.right_k = attributes.transpose_b ? Dim(1) : b_columns;
   const std::vector<Dim>& y = problem.body().value(node.outputs[0]).type.shape;
-  const std::vector<Dim> batch = slice(y, 0, y.size() - 2), b_batch = slice(b.shape, 0, rb - 2), a_batch = slice(a.shape, 0, ra - 2);
+  const std::vector<Dim> batch = slice(y, 0, y.size() - 2), b_batch = slice(b.shape, 0, rb - 2),
+                         a_batch = slice(a.shape, 0, ra - 2);
   into.batch = ir::product(batch);
   into.total_rows = into.rows;
-  if (ir::product(b_batch).is(1) && ra >= rb && !attributes.transpose_a) {  // one matrix for all: the batch joins the rows
+  if (ir::product(b_batch).is(1) && ra >= rb &&
+      !attributes.transpose_a) {  // one matrix for all: the batch joins the rows
     into.total_rows = into.batch * into.rows;
     into.batch = 1;
     return Support::yes();
   }
-  if (problem.is_weight(into.right) && !ir::product(b_batch).is(1)) return Support::no("a stack of weight matrices");
+  if (problem.is_weight(into.right) && !ir::product(b_batch).is(1))
+    return Support::no("a stack of weight matrices");
   // A strided batch: each operand runs through all of it or stays.
   const auto stride = [&](const std::vector<Dim>& own, const Dim& matrix) -> std::optional<Dim> {
     if (ir::product(own).is(1)) return Dim(0);
@@ -138,7 +145,8 @@ Contraction Contraction::of(const Problem& problem) {
   return contraction;
 }
 
-std::optional<Epilogue::Operand> Epilogue::operand(const ir::TensorType& type, const std::vector<Dim>& shape, bool conv) {
+std::optional<Epilogue::Operand> Epilogue::operand(const ir::TensorType& type, const std::vector<Dim>& shape,
+                                                   bool conv) {
   const auto strides = broadcast_strides(type, shape);
   if (!strides) return std::nullopt;
   const size_t rank = shape.size();
@@ -165,15 +173,18 @@ Support Epilogue::supports(const Problem& problem, const Contraction& contractio
     if (Support support = BodyText::supports(problem, i); !support) return support;
     for (ir::ValueId value : problem.node(i).inputs) {
       const int input = problem.input_index(value);
-      if (input >= 0 && !operand(problem.input(input), shape, contraction.conv)) return Support::no("input {} is repeated in a way that has no kernel", input);
+      if (input >= 0 && !operand(problem.input(input), shape, contraction.conv))
+        return Support::no("input {} is repeated in a way that has no kernel", input);
     }
   }
   for (int i = 0; i < problem.output_count(); ++i)
-    if (!(problem.output(i).shape == shape) || !operand(problem.output(i), shape, contraction.conv)) return Support::no("an output is reshaped");
+    if (!(problem.output(i).shape == shape) || !operand(problem.output(i), shape, contraction.conv))
+      return Support::no("an output is reshaped");
   return Support::yes();
 }
 
-Epilogue::Epilogue(const Problem& problem, const Contraction& contraction) : problem_(problem), contraction_(contraction) {
+Epilogue::Epilogue(const Problem& problem, const Contraction& contraction)
+    : problem_(problem), contraction_(contraction) {
   const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
   const auto add = [&](Operand made, std::string pointer) {
     made.pointer = std::move(pointer);
@@ -193,11 +204,14 @@ Epilogue::Epilogue(const Problem& problem, const Contraction& contraction) : pro
   for (size_t i = contraction.node + 1; i < problem.nodes().size(); ++i)
     for (ir::ValueId value : problem.node(i).inputs)
       if (const int input = problem.input_index(value); input >= 0) add_input(value, problem.input(input));
-  for (int i = 0; i < problem.output_count(); ++i) add(*operand(problem.output(i), shape, contraction.conv), fmt::format("p.y{}", i));
+  for (int i = 0; i < problem.output_count(); ++i)
+    add(*operand(problem.output(i), shape, contraction.conv), fmt::format("p.y{}", i));
 
   int64_t bytes = 2;
   for (const Operand& each : operands_) bytes = std::max(bytes, dtype_bytes(each.dtype));
-  const auto divisible = [](const Dim& value, int by) { return value.is_constant() ? value.constant() % by == 0 : ir::mod(value, by).is(0); };
+  const auto divisible = [](const Dim& value, int by) {
+    return value.is_constant() ? value.constant() % by == 0 : ir::mod(value, by).is(0);
+  };
   for (vector_ = static_cast<int>(16 / bytes); vector_ > 1; vector_ /= 2) {
     bool fits = divisible(contraction.columns, vector_);
     for (const Operand& each : operands_)
@@ -229,32 +243,49 @@ std::string Epilogue::text() const {
     const Operand& each = operands_[i];
     const std::string type = compute_type(each.dtype), memory = memory_type(each.dtype);
     text += fmt::format("  {} in{}[VECTOR];\n", type, i);
-    if (each.column.is(1)) text += fmt::format("  load<{}, VECTOR>(in{}, {});\n", memory, i, place(i));
-    else text += fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) in{}[j] = widen<{}>(({})[j * s.e{}_column]);\n", i, memory, place(i), i);
+    if (each.column.is(1))
+      text += fmt::format("  load<{}, VECTOR>(in{}, {});\n", memory, i, place(i));
+    else
+      text += fmt::format(
+          "#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) in{}[j] = widen<{}>(({})[j * s.e{}_column]);\n",
+          i, memory, place(i), i);
     body.define(values_[i], fmt::format("in{}[j]", i));
   }
   std::string sum = "sums[j]";
-  if (contraction_.bias >= 0) sum += " + " + body.name(problem_.body().inputs()[static_cast<size_t>(contraction_.bias)]);
+  if (contraction_.bias >= 0)
+    sum += " + " + body.name(problem_.body().inputs()[static_cast<size_t>(contraction_.bias)]);
   body.define(contraction_.output, "sum");
   for (size_t i = contraction_.node + 1; i < problem_.nodes().size(); ++i) body.add_node(i);
   const size_t outputs = operands_.size() - values_.size();
-  for (size_t i = 0; i < outputs; ++i) text += fmt::format("  {} out{}[VECTOR];\n", compute_type(operands_[values_.size() + i].dtype), i);
-  text += fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) {{\n    const float sum = {};\n{}", sum, body.statements());
-  for (size_t i = 0; i < outputs; ++i) text += fmt::format("    out{}[j] = {};\n", i, body.name(problem_.body().outputs[i].value));
+  for (size_t i = 0; i < outputs; ++i)
+    text += fmt::format("  {} out{}[VECTOR];\n", compute_type(operands_[values_.size() + i].dtype), i);
+  text += fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) {{\n    const float sum = {};\n{}",
+                      sum, body.statements());
+  for (size_t i = 0; i < outputs; ++i)
+    text += fmt::format("    out{}[j] = {};\n", i, body.name(problem_.body().outputs[i].value));
   text += "  }\n";
   for (size_t i = 0; i < outputs; ++i) {
     const Operand& each = operands_[values_.size() + i];
     const std::string memory = memory_type(each.dtype), to = place(values_.size() + i);
-    if (each.column.is(1)) text += fmt::format("  store<{}, VECTOR>({}, out{});\n", memory, to, i);
-    else text += fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) ({})[j * s.e{}_column] = narrow<{}>(out{}[j]);\n", to, values_.size() + i, memory, i);
+    if (each.column.is(1))
+      text += fmt::format("  store<{}, VECTOR>({}, out{});\n", memory, to, i);
+    else
+      text += fmt::format(
+          "#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) ({})[j * s.e{}_column] = "
+          "narrow<{}>(out{}[j]);\n",
+          to, values_.size() + i, memory, i);
   }
   return fmt::format("constexpr int VECTOR = {};\n", vector_) + body.functions() +
-         "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int row, int n, const float (&sums)[VECTOR]) {\n" + text + "}\n";
+         "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int row, int n, const float "
+         "(&sums)[VECTOR]) {\n" +
+         text + "}\n";
 }
 
 int reusable_input(const Problem& problem, const Contraction& contraction) {
   for (int i = 0; i < problem.input_count(); ++i)
-    if (!problem.is_weight(i) && i != contraction.left && i != contraction.right && problem.input(i) == problem.output(0)) return i;
+    if (!problem.is_weight(i) && i != contraction.left && i != contraction.right &&
+        problem.input(i) == problem.output(0))
+      return i;
   return -1;
 }
 

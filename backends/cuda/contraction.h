@@ -1,4 +1,5 @@
-// Problems that are a convolution or a matrix product with a pointwise body behind it, as all contraction kernels see them.
+// Problems that are a convolution or a matrix product with a pointwise body behind it, as all contraction
+// kernels see them.
 #pragma once
 
 #include "cuda/body_text.h"
@@ -6,11 +7,11 @@
 
 namespace burnish::cuda {
 
-/// left [total_rows, inner] times right [inner, columns], `batch` times (or, for a grouped convolution, once a group).
-/// A convolution's rows are output pixels, its inner index is (kernel row, kernel column, channel).
+/// left [total_rows, inner] times right [inner, columns], `batch` times (or, for a grouped convolution, once
+/// a group). A convolution's rows are output pixels, its inner index is (kernel row, kernel column, channel).
 struct Contraction {
   bool conv = false;
-  size_t node = 0;  ///< of the problem's nodes
+  size_t node = 0;                       ///< of the problem's nodes
   int left = -1, right = -1, bias = -1;  ///< inputs of the problem
   DType dtype = DType::f16;
   ir::Dim batch = 1, rows = 1, total_rows = 1, columns = 1, inner = 1;  ///< rows: of one image or matrix
@@ -20,7 +21,8 @@ struct Contraction {
   int64_t kernel[2] = {1, 1}, strides[2] = {1, 1}, dilations[2] = {1, 1}, pads[2] = {0, 0};
   int64_t pads_end[2] = {0, 0};
   // strides in elements; of a product, left_h is a row's and left_c an inner step's
-  ir::Dim left_image = 0, left_h = 0, left_w = 0, left_c = 1, left_batch = 0, right_n = 0, right_k = 1, right_batch = 0;
+  ir::Dim left_image = 0, left_h = 0, left_w = 0, left_c = 1, left_batch = 0, right_n = 0, right_k = 1,
+          right_batch = 0;
   ir::ValueId output;  ///< what the contraction gives, before the body
 
   /// Fills `into`, or says why the problem is none. Convolutions of one or two spatial dimensions.
@@ -29,8 +31,8 @@ struct Contraction {
   bool right_is_weight(const device::Problem& problem) const { return problem.is_weight(right); }
 };
 
-/// The body behind a contraction as the text of `epilogue(p, s, row, n, sums)`, which finishes VECTOR elements from
-/// column n of a row; rows count through all images or matrices.
+/// The body behind a contraction as the text of `epilogue(p, s, row, n, sums)`, which finishes VECTOR
+/// elements from column n of a row; rows count through all images or matrices.
 class Epilogue {
  public:
   static Support supports(const device::Problem& problem, const Contraction& contraction);
@@ -46,14 +48,15 @@ class Epilogue {
     DType dtype;
     ir::Dim batch, row, column;  // strides
   };
-  static std::optional<Operand> operand(const ir::TensorType& type, const std::vector<ir::Dim>& shape, bool conv);
+  static std::optional<Operand> operand(const ir::TensorType& type, const std::vector<ir::Dim>& shape,
+                                        bool conv);
   std::string place(size_t i) const;
 
   const device::Problem& problem_;
   const Contraction& contraction_;
-  std::vector<Operand> operands_;            // inputs, then outputs
-  std::vector<ir::ValueId> values_;          // of the inputs
-  bool by_rows_ = true;                      // no operand needs the image apart from the pixel
+  std::vector<Operand> operands_;    // inputs, then outputs
+  std::vector<ir::ValueId> values_;  // of the inputs
+  bool by_rows_ = true;              // no operand needs the image apart from the pixel
   int vector_ = 1;
 };
 

@@ -1,4 +1,5 @@
-// Matrix products by cuBLASLt: its heuristic's algorithms as candidates, with bias, ReLU or GELU and a residual in its epilogue.
+// Matrix products by cuBLASLt: its heuristic's algorithms as candidates, with bias, ReLU or GELU and a
+// residual in its epilogue.
 #include <cublasLt.h>
 
 #include <algorithm>
@@ -16,11 +17,13 @@ namespace {
 using device::Candidate;
 using device::Problem;
 
-#define BURNISH_CUBLASLT_FUNCTIONS(X)                                                                                          \
-  X(cublasLtCreate) X(cublasLtGetVersion) X(cublasLtMatmul) X(cublasLtMatmulDescCreate) X(cublasLtMatmulDescDestroy)           \
-  X(cublasLtMatmulDescSetAttribute) X(cublasLtMatrixLayoutCreate) X(cublasLtMatrixLayoutDestroy)                               \
-  X(cublasLtMatrixLayoutSetAttribute) X(cublasLtMatmulPreferenceCreate) X(cublasLtMatmulPreferenceDestroy)                     \
-  X(cublasLtMatmulPreferenceSetAttribute) X(cublasLtMatmulAlgoGetHeuristic)
+#define BURNISH_CUBLASLT_FUNCTIONS(X)                                                                \
+  X(cublasLtCreate)                                                                                  \
+  X(cublasLtGetVersion) X(cublasLtMatmul) X(cublasLtMatmulDescCreate) X(cublasLtMatmulDescDestroy)   \
+      X(cublasLtMatmulDescSetAttribute) X(cublasLtMatrixLayoutCreate) X(cublasLtMatrixLayoutDestroy) \
+          X(cublasLtMatrixLayoutSetAttribute) X(cublasLtMatmulPreferenceCreate)                      \
+              X(cublasLtMatmulPreferenceDestroy) X(cublasLtMatmulPreferenceSetAttribute)             \
+                  X(cublasLtMatmulAlgoGetHeuristic)
 
 struct CublasLt {
 #define BURNISH_FIELD(NAME) decltype(&::NAME) NAME = nullptr;
@@ -51,9 +54,14 @@ const CublasLt* cublaslt_if_there() {
   return found;
 }
 
-void check(cublasStatus_t status, const char* what) { require(status == CUBLAS_STATUS_SUCCESS, "cuBLASLt: {} failed with status {}", what, static_cast<int>(status)); }
+void check(cublasStatus_t status, const char* what) {
+  require(status == CUBLAS_STATUS_SUCCESS, "cuBLASLt: {} failed with status {}", what,
+          static_cast<int>(status));
+}
 
-cudaDataType_t data_type(DType dtype) { return dtype == DType::f16 ? CUDA_R_16F : dtype == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F; }
+cudaDataType_t data_type(DType dtype) {
+  return dtype == DType::f16 ? CUDA_R_16F : dtype == DType::bf16 ? CUDA_R_16BF : CUDA_R_32F;
+}
 
 /// A product's epilogue as cuBLASLt has it: [+ bias] [activation] or [+ bias] [+ residual].
 struct Shape {
@@ -71,22 +79,30 @@ Support analyse(const Problem& problem, Shape& shape) {
   bool activated = false;
   for (size_t i = 1; i < problem.nodes().size(); ++i) {
     const ir::Node& node = problem.node(i);
-    if (activated || node.inputs.empty() || std::find(node.inputs.begin(), node.inputs.end(), value) == node.inputs.end()) return Support::no("its epilogue is not this one");
+    if (activated || node.inputs.empty() ||
+        std::find(node.inputs.begin(), node.inputs.end(), value) == node.inputs.end())
+      return Support::no("its epilogue is not this one");
     if (node.op == &ops::def::add && node.inputs[0] != node.inputs[1]) {
       const int other = problem.input_index(node.inputs[0] == value ? node.inputs[1] : node.inputs[0]);
       if (other < 0) return Support::no("it adds a literal");
       const ir::TensorType& type = problem.input(other);
       if (type.dtype != c.dtype) return Support::no("it adds another type");
-      const bool vector = !type.shape.empty() && ir::product(type.shape) == type.shape.back() && type.shape.back() == c.columns;
-      if (vector && shape.bias < 0 && shape.residual < 0) shape.bias = other;
-      else if (type.shape == problem.output(0).shape && shape.residual < 0) shape.residual = other;
-      else return Support::no("it adds something else");
+      const bool vector = !type.shape.empty() && ir::product(type.shape) == type.shape.back() &&
+                          type.shape.back() == c.columns;
+      if (vector && shape.bias < 0 && shape.residual < 0)
+        shape.bias = other;
+      else if (type.shape == problem.output(0).shape && shape.residual < 0)
+        shape.residual = other;
+      else
+        return Support::no("it adds something else");
     } else if ((node.op == &ops::def::relu || node.op == &ops::def::gelu) && shape.residual < 0) {
       // Its GELU is the one by tanh, whose error 16 bits hide and 32 do not.
       if (node.op == &ops::def::gelu && c.dtype == DType::f32) return Support::no("its GELU is approximate");
       activated = true;
       const bool relu = node.op == &ops::def::relu, biased = shape.bias >= 0;
-      shape.epilogue = relu ? (biased ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU) : biased ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
+      shape.epilogue = relu     ? (biased ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU)
+                       : biased ? CUBLASLT_EPILOGUE_GELU_BIAS
+                                : CUBLASLT_EPILOGUE_GELU;
     } else {
       return Support::no("its epilogue has no {}", node.op->name);
     }
@@ -103,22 +119,27 @@ Shape shape_of(const Problem& problem) {
   return shape;
 }
 
-/// Descriptors of one product. Row-major matrices are column-major ones transposed, so the right operand comes first.
+/// Descriptors of one product. Row-major matrices are column-major ones transposed, so the right operand
+/// comes first.
 class Descriptors {
  public:
   Descriptors(const Shape& shape, DType dtype, bool tf32) {
     const Contraction& c = shape.contraction;
     const CublasLt& api = cublaslt();
     const cudaDataType_t type = data_type(dtype);
-    const cublasComputeType_t compute = dtype == DType::f32 && tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    const cublasComputeType_t compute =
+        dtype == DType::f32 && tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     check(api.cublasLtMatmulDescCreate(&product, compute, CUDA_R_32F), "cublasLtMatmulDescCreate");
     // An operand whose inner index is contiguous is [inner x outer] in column-major order.
     const bool right_inner = c.right_k.is(1) && !c.right_n.is(1), left_inner = c.left_c.is(1);
-    const cublasOperation_t first = right_inner ? CUBLAS_OP_T : CUBLAS_OP_N, second = left_inner ? CUBLAS_OP_N : CUBLAS_OP_T;
+    const cublasOperation_t first = right_inner ? CUBLAS_OP_T : CUBLAS_OP_N,
+                            second = left_inner ? CUBLAS_OP_N : CUBLAS_OP_T;
     set(CUBLASLT_MATMUL_DESC_TRANSA, first);
     set(CUBLASLT_MATMUL_DESC_TRANSB, second);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, shape.epilogue);
-    const uint64_t m = static_cast<uint64_t>(c.columns.constant()), n = static_cast<uint64_t>(c.total_rows.constant()), k = static_cast<uint64_t>(c.inner.constant());
+    const uint64_t m = static_cast<uint64_t>(c.columns.constant()),
+                   n = static_cast<uint64_t>(c.total_rows.constant()),
+                   k = static_cast<uint64_t>(c.inner.constant());
     right = right_inner ? layout(type, k, m, c.right_n.constant()) : layout(type, m, k, c.right_k.constant());
     left = left_inner ? layout(type, k, n, c.left_h.constant()) : layout(type, n, k, c.left_c.constant());
     output = layout(type, m, n, static_cast<int64_t>(m));
@@ -144,31 +165,40 @@ class Descriptors {
  private:
   template <class T>
   void set(cublasLtMatmulDescAttributes_t which, const T& value) {
-    check(cublaslt().cublasLtMatmulDescSetAttribute(product, which, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
+    check(cublaslt().cublasLtMatmulDescSetAttribute(product, which, &value, sizeof value),
+          "cublasLtMatmulDescSetAttribute");
   }
   static cublasLtMatrixLayout_t layout(cudaDataType_t type, uint64_t rows, uint64_t columns, int64_t stride) {
     cublasLtMatrixLayout_t made = nullptr;
-    check(cublaslt().cublasLtMatrixLayoutCreate(&made, type, rows, columns, stride), "cublasLtMatrixLayoutCreate");
+    check(cublaslt().cublasLtMatrixLayoutCreate(&made, type, rows, columns, stride),
+          "cublasLtMatrixLayoutCreate");
     return made;
   }
   static void set_batch(cublasLtMatrixLayout_t layout, int32_t count, int64_t stride) {
-    check(cublaslt().cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count), "cublasLtMatrixLayoutSetAttribute");
-    check(cublaslt().cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride), "cublasLtMatrixLayoutSetAttribute");
+    check(cublaslt().cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count,
+                                                      sizeof count),
+          "cublasLtMatrixLayoutSetAttribute");
+    check(cublaslt().cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
+                                                      &stride, sizeof stride),
+          "cublasLtMatrixLayoutSetAttribute");
   }
 };
 
 constexpr size_t most_workspace = 32 << 20;
 constexpr int most_algorithms = 8;
 
-std::vector<cublasLtMatmulHeuristicResult_t> algorithms(cublasLtHandle_t handle, const Descriptors& descriptors) {
+std::vector<cublasLtMatmulHeuristicResult_t> algorithms(cublasLtHandle_t handle,
+                                                        const Descriptors& descriptors) {
   const CublasLt& api = cublaslt();
   cublasLtMatmulPreference_t preference = nullptr;
   check(api.cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
-  api.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most_workspace, sizeof most_workspace);
+  api.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                           &most_workspace, sizeof most_workspace);
   std::vector<cublasLtMatmulHeuristicResult_t> found(most_algorithms);
   int count = 0;
-  const cublasStatus_t status = api.cublasLtMatmulAlgoGetHeuristic(handle, descriptors.product, descriptors.right, descriptors.left, descriptors.output, descriptors.output,
-                                                                   preference, most_algorithms, found.data(), &count);
+  const cublasStatus_t status = api.cublasLtMatmulAlgoGetHeuristic(
+      handle, descriptors.product, descriptors.right, descriptors.left, descriptors.output,
+      descriptors.output, preference, most_algorithms, found.data(), &count);
   api.cublasLtMatmulPreferenceDestroy(preference);
   found.resize(status == CUBLAS_STATUS_SUCCESS ? static_cast<size_t>(count) : 0);
   return found;
@@ -188,26 +218,39 @@ cublasLtHandle_t handle_of(CudaDevice& device) {
 class Bound : public device::BoundKernel {
  public:
   Bound(const Problem& problem, size_t algorithm, CudaDevice& device)
-      : shape_(shape_of(problem)), problem_(problem), device_(device), handle_(handle_of(device)), descriptors_(shape_, shape_.contraction.dtype, device.info().tf32) {
+      : shape_(shape_of(problem)),
+        problem_(problem),
+        device_(device),
+        handle_(handle_of(device)),
+        descriptors_(shape_, shape_.contraction.dtype, device.info().tf32) {
     const auto found = algorithms(handle_, descriptors_);
     require(!found.empty(), "cuBLASLt has no algorithm for these shapes");
     chosen_ = found[std::min(algorithm, found.size() - 1)];  // another shape may have fewer
   }
 
   size_t workspace_bytes() const override { return chosen_.workspaceSize; }
-  int in_place_input() const override { return shape_.residual >= 0 && !problem_.is_weight(shape_.residual) && shape_.residual != shape_.contraction.left ? shape_.residual : -1; }
+  int in_place_input() const override {
+    return shape_.residual >= 0 && !problem_.is_weight(shape_.residual) &&
+                   shape_.residual != shape_.contraction.left
+               ? shape_.residual
+               : -1;
+  }
 
   void enqueue(device::Stream& any_stream, const device::Arguments& arguments) override {
     CudaStream& stream = cuda_stream(any_stream);
     const auto pointer = [&](int input) {
-      return problem_.is_weight(input) ? arguments.constants[static_cast<size_t>(weight_order(problem_, input))].raw() : arguments.inputs[static_cast<size_t>(input)];
+      return problem_.is_weight(input)
+                 ? arguments.constants[static_cast<size_t>(weight_order(problem_, input))].raw()
+                 : arguments.inputs[static_cast<size_t>(input)];
     };
     if (shape_.bias >= 0) descriptors_.set_bias(pointer(shape_.bias));
     const float one = 1, beta = shape_.residual >= 0 ? 1.0f : 0.0f;
     const void* addend = shape_.residual >= 0 ? pointer(shape_.residual) : arguments.outputs[0];
-    check(cublaslt().cublasLtMatmul(handle_, descriptors_.product, &one, pointer(shape_.contraction.right), descriptors_.right, pointer(shape_.contraction.left), descriptors_.left,
-                                    &beta, addend, descriptors_.output, arguments.outputs[0], descriptors_.output, &chosen_.algo, arguments.workspace, chosen_.workspaceSize,
-                                    reinterpret_cast<cudaStream_t>(stream.native())),
+    check(cublaslt().cublasLtMatmul(handle_, descriptors_.product, &one, pointer(shape_.contraction.right),
+                                    descriptors_.right, pointer(shape_.contraction.left), descriptors_.left,
+                                    &beta, addend, descriptors_.output, arguments.outputs[0],
+                                    descriptors_.output, &chosen_.algo, arguments.workspace,
+                                    chosen_.workspaceSize, reinterpret_cast<cudaStream_t>(stream.native())),
           "cublasLtMatmul");
     stream.set_follows_kernel(false);
     stream.set_last_kernel("cublaslt.matmul");
@@ -224,7 +267,8 @@ class Bound : public device::BoundKernel {
 
 class BoundFactory : public device::Kernel {
  public:
-  BoundFactory(Problem problem, size_t algorithm, CudaDevice& device) : problem_(std::move(problem)), algorithm_(algorithm), device_(device) {}
+  BoundFactory(Problem problem, size_t algorithm, CudaDevice& device)
+      : problem_(std::move(problem)), algorithm_(algorithm), device_(device) {}
   std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
     return std::make_unique<Bound>(problem_.at(bindings_of(problem_, arguments)), algorithm_, device_);
   }
@@ -245,9 +289,11 @@ class CublasLtTactic : public device::Tactic {
     Shape shape;
     if (Support support = analyse(problem, shape); !support) return support;
     const DType dtype = shape.contraction.dtype;
-    if (dtype != DType::f16 && dtype != DType::bf16 && dtype != DType::f32) return Support::no("it takes f32, f16 and bf16");
+    if (dtype != DType::f16 && dtype != DType::bf16 && dtype != DType::f32)
+      return Support::no("it takes f32, f16 and bf16");
     for (int i = 0; i < problem.output_count(); ++i)
-      if (problem.output(i).layout != ir::Layout::plain || problem.output(i).dtype != dtype) return Support::no("it gives plain tensors of the operands' type");
+      if (problem.output(i).layout != ir::Layout::plain || problem.output(i).dtype != dtype)
+        return Support::no("it gives plain tensors of the operands' type");
     return Support::yes();
   }
 
@@ -257,17 +303,22 @@ class CublasLtTactic : public device::Tactic {
     const Contraction& c = shape.contraction;
     const Descriptors descriptors(shape, c.dtype, gpu.info().tf32);
     const size_t count = algorithms(handle_of(gpu), descriptors).size();
-    const double flops = 2.0 * static_cast<double>(c.total_rows.constant()) * static_cast<double>(c.columns.constant()) * static_cast<double>(c.inner.constant()) * static_cast<double>(c.batch.constant());
+    const double flops = 2.0 * static_cast<double>(c.total_rows.constant()) *
+                         static_cast<double>(c.columns.constant()) * static_cast<double>(c.inner.constant()) *
+                         static_cast<double>(c.batch.constant());
     const double guess = 3.5 + flops / (c.dtype == DType::f32 ? 5e7 : 5.5e8);
     std::vector<Candidate> found;
-    for (size_t i = 0; i < std::max<size_t>(count, 1); ++i) found.push_back({fmt::format("algorithm{}", i), guess * (1 + 0.02 * static_cast<double>(i))});
+    for (size_t i = 0; i < std::max<size_t>(count, 1); ++i)
+      found.push_back({fmt::format("algorithm{}", i), guess * (1 + 0.02 * static_cast<double>(i))});
     return found;
   }
 
-  std::unique_ptr<device::Kernel> load(const Problem& problem, const Candidate& candidate, const std::string&, device::Device& device) const override {
+  std::unique_ptr<device::Kernel> load(const Problem& problem, const Candidate& candidate, const std::string&,
+                                       device::Device& device) const override {
     int algorithm = 0;
     const bool read = std::sscanf(candidate.id.c_str(), "algorithm%d", &algorithm) == 1;
-    require(read && algorithm >= 0 && algorithm < most_algorithms, "'{}' is no candidate of cublaslt.matmul", candidate.id);
+    require(read && algorithm >= 0 && algorithm < most_algorithms, "'{}' is no candidate of cublaslt.matmul",
+            candidate.id);
     return std::make_unique<BoundFactory>(problem, static_cast<size_t>(algorithm), cuda_device(device));
   }
 };

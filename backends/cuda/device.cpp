@@ -44,7 +44,8 @@ class CudaGraph : public device::Graph {
     for (CUgraphNode node : nodes) {
       CUgraphNodeType type{};
       driver().cuGraphNodeGetType(node, &type);
-      work_ += type == CU_GRAPH_NODE_TYPE_KERNEL || type == CU_GRAPH_NODE_TYPE_MEMCPY || type == CU_GRAPH_NODE_TYPE_MEMSET;
+      work_ += type == CU_GRAPH_NODE_TYPE_KERNEL || type == CU_GRAPH_NODE_TYPE_MEMCPY ||
+               type == CU_GRAPH_NODE_TYPE_MEMSET;
     }
     const CUresult result = driver().cuGraphInstantiateWithFlags(&executable_, graph, 0);
     driver().cuGraphDestroy(graph);
@@ -76,7 +77,8 @@ ContextScope::ContextScope(CUcontext context) {
 }
 
 ContextScope::~ContextScope() {
-  if (previous_) driver().cuCtxSetCurrent(previous_);  // a thread without one keeps ours: switching costs a call each
+  if (previous_)
+    driver().cuCtxSetCurrent(previous_);  // a thread without one keeps ours: switching costs a call each
 }
 
 CudaStream::~CudaStream() {
@@ -96,7 +98,8 @@ void CudaStream::record(device::Event& event) {
 }
 
 void CudaStream::wait(device::Event& event) {
-  device_.check(driver().cuStreamWaitEvent(stream_, static_cast<CudaEvent&>(event).native(), 0), "cuStreamWaitEvent");
+  device_.check(driver().cuStreamWaitEvent(stream_, static_cast<CudaEvent&>(event).native(), 0),
+                "cuStreamWaitEvent");
   follows_kernel_ = false;
 }
 
@@ -139,7 +142,9 @@ void CudaDevice::check(CUresult result, const char* what, const char* kernel) {
     std::lock_guard lock(mutex_);
     if (fault_.empty())
       fault_ = fmt::format("GPU {} ({}) is lost to this process: {}{}{} failed with {}", index_, info_.name,
-                           kernel && *kernel ? fmt::format("kernel '{}', or one enqueued shortly before it, ", kernel) : std::string(),
+                           kernel && *kernel
+                               ? fmt::format("kernel '{}', or one enqueued shortly before it, ", kernel)
+                               : std::string(),
                            kernel && *kernel ? "seen at " : "", what, error_text(result));
     fail("{}; use the CPU backend or start the process again", fault_);
   }
@@ -159,8 +164,9 @@ void* CudaDevice::allocate(size_t bytes) {
   if (result == CUDA_ERROR_OUT_OF_MEMORY) {
     size_t free = 0, total = 0;
     driver().cuMemGetInfo(&free, &total);
-    fail("GPU {} ({}) has too little memory: {} were asked for, {} of {} are free; a smaller batch needs less", index_, info_.name,
-         mib(bytes), mib(free), mib(total));
+    fail(
+        "GPU {} ({}) has too little memory: {} were asked for, {} of {} are free; a smaller batch needs less",
+        index_, info_.name, mib(bytes), mib(free), mib(total));
   }
   check(result, "cuMemAlloc");
   return reinterpret_cast<void*>(memory);
@@ -176,7 +182,8 @@ void CudaDevice::copy(void* to, const void* from, size_t bytes, device::Stream& 
   require_usable();
   const ContextScope scope(context_);
   CudaStream& cuda = cuda_stream(stream);
-  check(driver().cuMemcpyAsync(address(to), address(from), bytes, cuda.native()), "cuMemcpyAsync", cuda.last_kernel());
+  check(driver().cuMemcpyAsync(address(to), address(from), bytes, cuda.native()), "cuMemcpyAsync",
+        cuda.last_kernel());
   cuda.set_follows_kernel(false);
 }
 
@@ -198,14 +205,16 @@ std::unique_ptr<device::Event> CudaDevice::create_event() {
   return std::make_unique<CudaEvent>(*this);
 }
 
-std::unique_ptr<device::Graph> CudaDevice::capture(device::Stream& stream, const std::function<void()>& body) {
+std::unique_ptr<device::Graph> CudaDevice::capture(device::Stream& stream,
+                                                   const std::function<void()>& body) {
   require_usable();
   const char* wanted = std::getenv("BURNISH_CUDA_GRAPHS");
   if (wanted && std::string(wanted) == "0") return nullptr;
   const ContextScope scope(context_);
   CudaStream& cuda = cuda_stream(stream);
   cuda.set_follows_kernel(false);
-  check(driver().cuStreamBeginCapture(cuda.native(), CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), "cuStreamBeginCapture");
+  check(driver().cuStreamBeginCapture(cuda.native(), CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+        "cuStreamBeginCapture");
   CUgraph graph = nullptr;
   try {
     body();
@@ -228,7 +237,8 @@ void CudaDevice::execute(const std::function<void()>& body) {
 
 std::span<const device::Tactic* const> CudaDevice::tactics() const { return all_tactics(); }
 
-double CudaDevice::measure(const std::function<void(device::Stream&, int)>& enqueue, int rotate, double budget_us) {
+double CudaDevice::measure(const std::function<void(device::Stream&, int)>& enqueue, int rotate,
+                           double budget_us) {
   require_usable();
   const ContextScope scope(context_);
   return measure_on_gpu(*this, enqueue, rotate, budget_us);

@@ -31,7 +31,8 @@ class ContextScope {
 
 class CudaStream : public device::Stream {
  public:
-  CudaStream(CudaDevice& device, CUstream stream, bool owned) : device_(device), stream_(stream), owned_(owned) {}
+  CudaStream(CudaDevice& device, CUstream stream, bool owned)
+      : device_(device), stream_(stream), owned_(owned) {}
   ~CudaStream() override;
   void synchronize() override;
   void record(device::Event& event) override;
@@ -71,14 +72,15 @@ class CudaDevice : public device::Device, public std::enable_shared_from_this<Cu
   std::unique_ptr<device::Graph> capture(device::Stream& stream, const std::function<void()>& body) override;
   void execute(const std::function<void()>& body) override;
   std::span<const device::Tactic* const> tactics() const override;
-  double measure(const std::function<void(device::Stream&, int)>& enqueue, int rotate, double budget_us) override;
+  double measure(const std::function<void(device::Stream&, int)>& enqueue, int rotate,
+                 double budget_us) override;
 
   CUcontext context() const { return context_; }
   const Gpu& gpu() const { return gpu_; }
   const Arch& arch() const { return gpu_.arch; }
 
-  /// Throws Error naming `what` unless the call went well. An error after which the context is lost is remembered
-  /// with the kernel that was at work, and every later call is refused with it.
+  /// Throws Error naming `what` unless the call went well. An error after which the context is lost is
+  /// remembered with the kernel that was at work, and every later call is refused with it.
   void check(CUresult result, const char* what, const char* kernel = nullptr);
   /// Throws if an earlier kernel has lost the context.
   void require_usable() const;

@@ -22,11 +22,15 @@ void* find_function(const Library& library, const char* versioned, const char* p
 Driver open_driver() {
   const Library library("NVIDIA's driver", {"libcuda.so.1", "libcuda.so"});
   Driver driver;
-  driver.cuDriverGetVersion = reinterpret_cast<decltype(driver.cuDriverGetVersion)>(library.get("cuDriverGetVersion"));
+  driver.cuDriverGetVersion =
+      reinterpret_cast<decltype(driver.cuDriverGetVersion)>(library.get("cuDriverGetVersion"));
   driver.cuDriverGetVersion(&driver.version);
-  require(driver.version >= oldest_version, "NVIDIA's driver is too old: it serves CUDA {}.{}, and {}.{} or newer is needed; update the driver",
-          driver.version / 1000, driver.version % 1000 / 10, oldest_version / 1000, oldest_version % 1000 / 10);
-#define BURNISH_LOAD(NAME) driver.NAME = reinterpret_cast<decltype(driver.NAME)>(find_function(library, BURNISH_SYMBOL(NAME), #NAME));
+  require(driver.version >= oldest_version,
+          "NVIDIA's driver is too old: it serves CUDA {}.{}, and {}.{} or newer is needed; update the driver",
+          driver.version / 1000, driver.version % 1000 / 10, oldest_version / 1000,
+          oldest_version % 1000 / 10);
+#define BURNISH_LOAD(NAME) \
+  driver.NAME = reinterpret_cast<decltype(driver.NAME)>(find_function(library, BURNISH_SYMBOL(NAME), #NAME));
   BURNISH_DRIVER_FUNCTIONS(BURNISH_LOAD)
 #undef BURNISH_LOAD
   const CUresult result = driver.cuInit(0);
@@ -75,8 +79,10 @@ bool is_sticky(CUresult result) {
     case CUDA_ERROR_HARDWARE_STACK_ERROR:
     case CUDA_ERROR_ASSERT:
     case CUDA_ERROR_ECC_UNCORRECTABLE:
-    case CUDA_ERROR_CONTEXT_IS_DESTROYED: return true;
-    default: return false;
+    case CUDA_ERROR_CONTEXT_IS_DESTROYED:
+      return true;
+    default:
+      return false;
   }
 }
 

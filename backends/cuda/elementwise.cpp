@@ -11,7 +11,9 @@ using ir::Dim;
 
 constexpr int threads = 128;
 
-bool divisible(const Dim& value, int by) { return value.is_constant() ? value.constant() % by == 0 : ir::mod(value, by).is(0); }
+bool divisible(const Dim& value, int by) {
+  return value.is_constant() ? value.constant() % by == 0 : ir::mod(value, by).is(0);
+}
 
 /// The most elements that one thread may take: 16 bytes of the widest type, where every operand allows it.
 int widest_vector(const Walk& walk, const std::vector<Accessed>& operands) {
@@ -33,7 +35,8 @@ int widest_vector(const Walk& walk, const std::vector<Accessed>& operands) {
 
 }  // namespace
 
-Elementwise::Elementwise(std::string entry, std::vector<Dim> domain, std::vector<Accessed> inputs, std::vector<Accessed> outputs)
+Elementwise::Elementwise(std::string entry, std::vector<Dim> domain, std::vector<Accessed> inputs,
+                         std::vector<Accessed> outputs)
     : entry_(std::move(entry)), operands_(std::move(inputs)), inputs_(operands_.size()) {
   operands_.insert(operands_.end(), outputs.begin(), outputs.end());
   walk_.sizes = std::move(domain);
@@ -42,26 +45,33 @@ Elementwise::Elementwise(std::string entry, std::vector<Dim> domain, std::vector
   vector_ = widest_vector(walk_, operands_);
 }
 
-std::string Elementwise::size_name(size_t operand, size_t axis) const { return fmt::format("{}_stride{}_{}", entry_, operand, axis); }
+std::string Elementwise::size_name(size_t operand, size_t axis) const {
+  return fmt::format("{}_stride{}_{}", entry_, operand, axis);
+}
 
 void Elementwise::add_sizes(Sizes& sizes) const {
   sizes.add(entry_ + "_total", ir::product(walk_.sizes));
-  for (size_t axis = 0; axis < walk_.sizes.size(); ++axis) sizes.add(fmt::format("{}_size{}", entry_, axis), walk_.sizes[axis]);
+  for (size_t axis = 0; axis < walk_.sizes.size(); ++axis)
+    sizes.add(fmt::format("{}_size{}", entry_, axis), walk_.sizes[axis]);
   for (size_t i = 0; i < operands_.size(); ++i) {
     sizes.add(fmt::format("{}_offset{}", entry_, i), operands_[i].offset);
-    for (size_t axis = 0; axis < walk_.sizes.size(); ++axis) sizes.add(size_name(i, axis), walk_.operands[i][axis]);
+    for (size_t axis = 0; axis < walk_.sizes.size(); ++axis)
+      sizes.add(size_name(i, axis), walk_.operands[i][axis]);
   }
 }
 
 std::string Elementwise::offset_text(size_t operand) const {
   std::string text = fmt::format("s.{}_offset{}", entry_, operand);
   for (size_t axis = 0; axis < walk_.sizes.size(); ++axis)
-    if (!walk_.operands[operand][axis].is(0)) text += fmt::format(" + a{} * s.{}", axis, size_name(operand, axis));
+    if (!walk_.operands[operand][axis].is(0))
+      text += fmt::format(" + a{} * s.{}", axis, size_name(operand, axis));
   return text;
 }
 
 std::string Elementwise::text(const std::function<std::string(const std::vector<std::string>&)>& body) const {
-  std::string text = fmt::format("template <int V> BURNISH_DEVICE void {}_run(const Operands& p, const Sizes& s, int rest) {{\n", entry_);
+  std::string text = fmt::format(
+      "template <int V> BURNISH_DEVICE void {}_run(const Operands& p, const Sizes& s, int rest) {{\n",
+      entry_);
   for (size_t axis = walk_.sizes.size(); axis-- > 1;)
     text += fmt::format("  const int a{0} = rest % s.{1}_size{0};\n  rest /= s.{1}_size{0};\n", axis, entry_);
   text += "  const int a0 = rest;\n";
@@ -69,25 +79,37 @@ std::string Elementwise::text(const std::function<std::string(const std::vector<
   for (size_t i = 0; i < inputs_; ++i) {
     const Accessed& input = operands_[i];
     const Dim& inner = walk_.operands[i].back();
-    const std::string place = fmt::format("{} + ({})", input.pointer, offset_text(i)), type = compute_type(input.dtype);
+    const std::string place = fmt::format("{} + ({})", input.pointer, offset_text(i)),
+                      type = compute_type(input.dtype);
     if (inner.is(0)) {
       text += fmt::format("  const {} in{} = widen<{}>(*({}));\n", type, i, memory_type(input.dtype), place);
       names.push_back(fmt::format("in{}", i));
       continue;
     }
     text += fmt::format("  {} in{}[V];\n", type, i);
-    if (inner.is(1)) text += fmt::format("  load<{}, V>(in{}, {});\n", memory_type(input.dtype), i, place);
-    else text += fmt::format("#pragma unroll\n  for (int j = 0; j < V; ++j) in{}[j] = widen<{}>(({})[j * s.{}]);\n", i, memory_type(input.dtype), place, size_name(i, walk_.sizes.size() - 1));
+    if (inner.is(1))
+      text += fmt::format("  load<{}, V>(in{}, {});\n", memory_type(input.dtype), i, place);
+    else
+      text +=
+          fmt::format("#pragma unroll\n  for (int j = 0; j < V; ++j) in{}[j] = widen<{}>(({})[j * s.{}]);\n",
+                      i, memory_type(input.dtype), place, size_name(i, walk_.sizes.size() - 1));
     names.push_back(fmt::format("in{}[j]", i));
   }
-  for (size_t i = inputs_; i < operands_.size(); ++i) text += fmt::format("  {} result{}[V];\n", compute_type(operands_[i].dtype), i - inputs_);
+  for (size_t i = inputs_; i < operands_.size(); ++i)
+    text += fmt::format("  {} result{}[V];\n", compute_type(operands_[i].dtype), i - inputs_);
   text += "#pragma unroll\n  for (int j = 0; j < V; ++j) {\n";
-  for (size_t i = inputs_; i < operands_.size(); ++i) text += fmt::format("    auto& out{0} = result{0}[j];\n", i - inputs_);
+  for (size_t i = inputs_; i < operands_.size(); ++i)
+    text += fmt::format("    auto& out{0} = result{0}[j];\n", i - inputs_);
   text += body(names) + "  }\n";
   for (size_t i = inputs_; i < operands_.size(); ++i) {
-    const std::string place = fmt::format("{} + ({})", operands_[i].pointer, offset_text(i)), type = memory_type(operands_[i].dtype);
-    if (walk_.operands[i].back().is(1)) text += fmt::format("  store<{}, V>({}, result{});\n", type, place, i - inputs_);
-    else text += fmt::format("#pragma unroll\n  for (int j = 0; j < V; ++j) ({})[j * s.{}] = narrow<{}>(result{}[j]);\n", place, size_name(i, walk_.sizes.size() - 1), type, i - inputs_);
+    const std::string place = fmt::format("{} + ({})", operands_[i].pointer, offset_text(i)),
+                      type = memory_type(operands_[i].dtype);
+    if (walk_.operands[i].back().is(1))
+      text += fmt::format("  store<{}, V>({}, result{});\n", type, place, i - inputs_);
+    else
+      text += fmt::format(
+          "#pragma unroll\n  for (int j = 0; j < V; ++j) ({})[j * s.{}] = narrow<{}>(result{}[j]);\n", place,
+          size_name(i, walk_.sizes.size() - 1), type, i - inputs_);
   }
   const bool may_end_early = walk_.sizes.size() == 1 && !divisible(walk_.sizes[0], vector_);
   text += fmt::format(
@@ -95,7 +117,8 @@ std::string Elementwise::text(const std::function<std::string(const std::vector<
       "  wait_for_inputs();\n  let_next_start();\n  const int i = (blockIdx.x * {0} + threadIdx.x) * {2};\n"
       "  if (i + {2} <= s.{1}_total) {1}_run<{2}>(p, s, i);\n",
       threads, entry_, vector_);
-  if (may_end_early) text += fmt::format("  else for (int j = i; j < s.{0}_total; ++j) {0}_run<1>(p, s, j);\n", entry_);
+  if (may_end_early)
+    text += fmt::format("  else for (int j = i; j < s.{0}_total; ++j) {0}_run<1>(p, s, j);\n", entry_);
   return text + "}\n";
 }
 

@@ -57,12 +57,20 @@ class Gather : public GeneratedTactic {
   std::string source(const Problem& problem, const std::string&, const Arch&) const override {
     const Parts parts = parts_of(problem);
     const int64_t bytes = dtype_bytes(problem.output(0).dtype);
-    const std::string element = bytes == 1 ? "uint8_t" : bytes == 2 ? "uint16_t" : bytes == 4 ? "uint32_t" : "uint64_t";
-    return fmt::format("using Element = {};\n", element) + constants_text({{"VECTOR", vector(problem, parts)}}) +
-           fmt::format("BURNISH_DEVICE const Element* x_of(const Operands& p) {{ return reinterpret_cast<const Element*>({}); }}\n"
-                       "BURNISH_DEVICE const {}* indices_of(const Operands& p) {{ return {}; }}\n"
-                       "BURNISH_DEVICE Element* y_of(const Operands& p) {{ return reinterpret_cast<Element*>(p.y0); }}\n",
-                       operand_pointer(problem, parts.x), memory_type(problem.input(parts.indices).dtype), operand_pointer(problem, parts.indices)) +
+    const std::string element = bytes == 1   ? "uint8_t"
+                                : bytes == 2 ? "uint16_t"
+                                : bytes == 4 ? "uint32_t"
+                                             : "uint64_t";
+    return fmt::format("using Element = {};\n", element) +
+           constants_text({{"VECTOR", vector(problem, parts)}}) +
+           fmt::format(
+               "BURNISH_DEVICE const Element* x_of(const Operands& p) {{ return reinterpret_cast<const "
+               "Element*>({}); }}\n"
+               "BURNISH_DEVICE const {}* indices_of(const Operands& p) {{ return {}; }}\n"
+               "BURNISH_DEVICE Element* y_of(const Operands& p) {{ return reinterpret_cast<Element*>(p.y0); "
+               "}}\n",
+               operand_pointer(problem, parts.x), memory_type(problem.input(parts.indices).dtype),
+               operand_pointer(problem, parts.indices)) +
            kernel_text("gather");
   }
 
@@ -76,9 +84,11 @@ class Gather : public GeneratedTactic {
     return sizes;
   }
 
-  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&, const Arch&) const override {
+  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&,
+                               const Arch&) const override {
     const Parts parts = parts_of(problem);
-    const int64_t items = (parts.outer * parts.count * parts.inner).constant() / vector(written, parts_of(written));
+    const int64_t items =
+        (parts.outer * parts.count * parts.inner).constant() / vector(written, parts_of(written));
     if (items == 0) return {};
     Launch launch;
     launch.grid[0] = static_cast<unsigned>((items + 127) / 128);

@@ -15,7 +15,9 @@ constexpr std::string_view code_magic = "burnish-cuda-1";
 struct Code {
   std::string target, source, cubin;
 
-  std::string str() const { return fmt::format("{} {} {}\n", code_magic, target, source.size()) + source + cubin; }
+  std::string str() const {
+    return fmt::format("{} {} {}\n", code_magic, target, source.size()) + source + cubin;
+  }
 
   static Code parse(const std::string& text) {
     Code code;
@@ -23,8 +25,10 @@ struct Code {
     const bool header = end != std::string::npos && second < end && text.substr(0, first) == code_magic;
     require(header, "a CUDA kernel's code is damaged: it has no header");
     const std::string digits = text.substr(second + 1, end - second - 1);
-    const bool number = !digits.empty() && digits.size() < 10 && digits.find_first_not_of("0123456789") == std::string::npos;
-    require(number && std::stoul(digits) <= text.size() - end - 1, "a CUDA kernel's code is damaged: its length is wrong");
+    const bool number =
+        !digits.empty() && digits.size() < 10 && digits.find_first_not_of("0123456789") == std::string::npos;
+    require(number && std::stoul(digits) <= text.size() - end - 1,
+            "a CUDA kernel's code is damaged: its length is wrong");
     code.target = text.substr(first + 1, second - first - 1);
     code.source = text.substr(end + 1, std::stoul(digits));
     code.cubin = text.substr(end + 1 + code.source.size());
@@ -51,7 +55,9 @@ class Module {
     device_.check(driver().cuModuleGetFunction(&function, module_, name.c_str()), "cuModuleGetFunction");
     constexpr size_t always_allowed = 40 << 10;  // 48 KiB with what the kernel declares by itself
     if (shared_bytes > always_allowed)
-      device_.check(driver().cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(shared_bytes)), "cuFuncSetAttribute");
+      device_.check(driver().cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                                                static_cast<int>(shared_bytes)),
+                    "cuFuncSetAttribute");
     return function;
   }
 
@@ -67,10 +73,15 @@ struct BoundLaunch {
 
 class GeneratedBound : public device::BoundKernel {
  public:
-  GeneratedBound(CudaDevice& device, std::string name, std::vector<BoundLaunch> launches, std::vector<int> inputs, std::vector<int32_t> sizes,
-                 size_t workspace, int in_place)
-      : device_(device), name_(std::move(name)), launches_(std::move(launches)), inputs_(std::move(inputs)), sizes_(std::move(sizes)),
-        workspace_(workspace), in_place_(in_place) {}
+  GeneratedBound(CudaDevice& device, std::string name, std::vector<BoundLaunch> launches,
+                 std::vector<int> inputs, std::vector<int32_t> sizes, size_t workspace, int in_place)
+      : device_(device),
+        name_(std::move(name)),
+        launches_(std::move(launches)),
+        inputs_(std::move(inputs)),
+        sizes_(std::move(sizes)),
+        workspace_(workspace),
+        in_place_(in_place) {}
 
   size_t workspace_bytes() const override { return workspace_; }
   int in_place_input() const override { return in_place_; }
@@ -101,9 +112,18 @@ class GeneratedBound : public device::BoundKernel {
       attributes[count].id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
       attributes[count++].value.programmaticStreamSerializationAllowed = 1;
     }
-    const CUlaunchConfig config = {launch.grid[0], launch.grid[1], launch.grid[2], launch.threads, 1, 1,
-                                   static_cast<unsigned>(launch.shared_bytes), stream.native(), attributes, count};
-    device_.check(driver().cuLaunchKernelEx(&config, bound.function, parameters, nullptr), "cuLaunchKernelEx", name_.c_str());
+    const CUlaunchConfig config = {launch.grid[0],
+                                   launch.grid[1],
+                                   launch.grid[2],
+                                   launch.threads,
+                                   1,
+                                   1,
+                                   static_cast<unsigned>(launch.shared_bytes),
+                                   stream.native(),
+                                   attributes,
+                                   count};
+    device_.check(driver().cuLaunchKernelEx(&config, bound.function, parameters, nullptr), "cuLaunchKernelEx",
+                  name_.c_str());
     stream.set_follows_kernel(true);
     stream.set_last_kernel(name_.c_str());
   }
@@ -119,8 +139,13 @@ class GeneratedBound : public device::BoundKernel {
 
 class GeneratedKernel : public device::Kernel {
  public:
-  GeneratedKernel(const GeneratedTactic& tactic, device::Problem problem, std::string candidate, CudaDevice& device, const std::string& cubin)
-      : tactic_(tactic), problem_(std::move(problem)), candidate_(std::move(candidate)), device_(device), module_(device, cubin) {}
+  GeneratedKernel(const GeneratedTactic& tactic, device::Problem problem, std::string candidate,
+                  CudaDevice& device, const std::string& cubin)
+      : tactic_(tactic),
+        problem_(std::move(problem)),
+        candidate_(std::move(candidate)),
+        device_(device),
+        module_(device, cubin) {}
 
   std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
     const ir::Bindings bindings = bindings_of(problem_, arguments);
@@ -133,8 +158,9 @@ class GeneratedKernel : public device::Kernel {
       if (!problem_.is_weight(i)) inputs.push_back(i);
     std::vector<int32_t> sizes = tactic_.sizes(problem_, candidate_).values(bindings);
     if (sizes.empty()) sizes.push_back(0);  // an empty struct is one byte
-    return std::make_unique<GeneratedBound>(device_, tactic_.name() + " " + candidate_, std::move(launches), std::move(inputs), std::move(sizes),
-                                            tactic_.workspace_bytes(concrete, candidate_, device_.arch()), tactic_.in_place_input(concrete));
+    return std::make_unique<GeneratedBound>(
+        device_, tactic_.name() + " " + candidate_, std::move(launches), std::move(inputs), std::move(sizes),
+        tactic_.workspace_bytes(concrete, candidate_, device_.arch()), tactic_.in_place_input(concrete));
   }
 
  private:
@@ -150,8 +176,10 @@ class GeneratedKernel : public device::Kernel {
 std::string Sizes::declaration() const {
   std::string text = "struct Sizes {\n";
   for (const auto& [name, value] : entries_) {
-    if (value.is_constant()) text += fmt::format("  static constexpr int {} = {};\n", name, value.constant());
-    else text += fmt::format("  int {};\n", name);
+    if (value.is_constant())
+      text += fmt::format("  static constexpr int {} = {};\n", name, value.constant());
+    else
+      text += fmt::format("  int {};\n", name);
   }
   return text + "};\n";
 }
@@ -161,7 +189,8 @@ std::vector<int32_t> Sizes::values(const ir::Bindings& bindings) const {
   for (const auto& [name, dim] : entries_) {
     if (dim.is_constant()) continue;
     const int64_t value = dim.evaluate(bindings);
-    require(value >= INT32_MIN && value <= INT32_MAX, "a tensor of more than 2^31 elements has no CUDA kernel");
+    require(value >= INT32_MIN && value <= INT32_MAX,
+            "a tensor of more than 2^31 elements has no CUDA kernel");
     values.push_back(static_cast<int32_t>(value));
   }
   return values;
@@ -175,8 +204,10 @@ ir::Bindings bindings_of(const device::Problem& problem, const device::BindArgum
     const std::vector<ir::Dim>& dims = problem.input(i).shape;
     for (size_t d = 0; d < dims.size(); ++d) {
       const int64_t size = arguments.inputs[static_cast<size_t>(i)].shape.at(d);
-      if (const auto symbol = dims[d].symbol_name()) bindings[*symbol] = size;
-      else if (!dims[d].is_constant()) open.emplace_back(dims[d], size);
+      if (const auto symbol = dims[d].symbol_name())
+        bindings[*symbol] = size;
+      else if (!dims[d].is_constant())
+        open.emplace_back(dims[d], size);
     }
   }
   for (const auto& [symbol, range] : problem.body().symbols) {
@@ -188,7 +219,8 @@ ir::Bindings bindings_of(const device::Problem& problem, const device::BindArgum
       for (const auto& [dim, size] : open) {
         std::set<std::string> symbols;
         dim.collect_symbols(symbols);
-        const bool known = std::all_of(symbols.begin(), symbols.end(), [&](const std::string& each) { return bindings.contains(each); });
+        const bool known = std::all_of(symbols.begin(), symbols.end(),
+                                       [&](const std::string& each) { return bindings.contains(each); });
         if (known && dim.evaluate(bindings) != size) return false;
       }
       return true;
@@ -204,10 +236,13 @@ std::string operands_declaration(const device::Problem& problem) {
   std::string inputs, constants, outputs;
   int order = 0;
   for (int i = 0; i < problem.input_count(); ++i) {
-    if (problem.is_weight(i)) constants += fmt::format("  const void* c{};\n", order++);
-    else inputs += fmt::format("  const {}* x{};\n", memory_type(problem.input(i).dtype), i);
+    if (problem.is_weight(i))
+      constants += fmt::format("  const void* c{};\n", order++);
+    else
+      inputs += fmt::format("  const {}* x{};\n", memory_type(problem.input(i).dtype), i);
   }
-  for (int i = 0; i < problem.output_count(); ++i) outputs += fmt::format("  {}* y{};\n", memory_type(problem.output(i).dtype), i);
+  for (int i = 0; i < problem.output_count(); ++i)
+    outputs += fmt::format("  {}* y{};\n", memory_type(problem.output(i).dtype), i);
   return "struct Operands {\n" + inputs + constants + outputs + "  char* workspace;\n};\n";
 }
 
@@ -219,17 +254,22 @@ int weight_order(const device::Problem& problem, int input) {
 
 std::string operand_pointer(const device::Problem& problem, int input) {
   if (!problem.is_weight(input)) return fmt::format("p.x{}", input);
-  return fmt::format("static_cast<const {}*>(p.c{})", memory_type(problem.input(input).dtype), weight_order(problem, input));
+  return fmt::format("static_cast<const {}*>(p.c{})", memory_type(problem.input(input).dtype),
+                     weight_order(problem, input));
 }
 
-std::string GeneratedTactic::program(const device::Problem& problem, const std::string& candidate, const Arch& arch) const {
+std::string GeneratedTactic::program(const device::Problem& problem, const std::string& candidate,
+                                     const Arch& arch) const {
   bool narrow = true;  // all results are rounded to 16 bits
-  for (int i = 0; i < problem.output_count(); ++i) narrow = narrow && dtype_bytes(problem.output(i).dtype) <= 2;
-  return (narrow ? "#define BURNISH_FAST\n" : "") + kernel_text("prelude") + "namespace burnish {\n" + operands_declaration(problem) +
-         sizes(problem, candidate).declaration() + source(problem, candidate, arch) + "}  // namespace burnish\n";
+  for (int i = 0; i < problem.output_count(); ++i)
+    narrow = narrow && dtype_bytes(problem.output(i).dtype) <= 2;
+  return (narrow ? "#define BURNISH_FAST\n" : "") + kernel_text("prelude") + "namespace burnish {\n" +
+         operands_declaration(problem) + sizes(problem, candidate).declaration() +
+         source(problem, candidate, arch) + "}  // namespace burnish\n";
 }
 
-std::string GeneratedTactic::compile(const device::Problem& problem, const device::Candidate& candidate, device::Device& device) const {
+std::string GeneratedTactic::compile(const device::Problem& problem, const device::Candidate& candidate,
+                                     device::Device& device) const {
   const Arch& arch = cuda_device(device).arch();
   Code code;
   code.target = target(arch);
@@ -238,11 +278,13 @@ std::string GeneratedTactic::compile(const device::Problem& problem, const devic
   return code.str();
 }
 
-std::unique_ptr<device::Kernel> GeneratedTactic::load(const device::Problem& problem, const device::Candidate& candidate, const std::string& text,
-                                                      device::Device& device) const {
+std::unique_ptr<device::Kernel> GeneratedTactic::load(const device::Problem& problem,
+                                                      const device::Candidate& candidate,
+                                                      const std::string& text, device::Device& device) const {
   CudaDevice& cuda = cuda_device(device);
   Code code = Code::parse(text);
-  if (code.target != target(cuda.arch())) code.cubin = compile_cuda(program(problem, candidate.id, cuda.arch()), target(cuda.arch()));
+  if (code.target != target(cuda.arch()))
+    code.cubin = compile_cuda(program(problem, candidate.id, cuda.arch()), target(cuda.arch()));
   return std::make_unique<GeneratedKernel>(*this, problem, candidate.id, cuda, code.cubin);
 }
 

@@ -6,8 +6,8 @@
 
 namespace burnish::cuda {
 
-/// The numbers that a kernel is written over. Those known at build are constants of its text, the others are handed
-/// over at each launch: either way the text says s.NAME.
+/// The numbers that a kernel is written over. Those known at build are constants of its text, the others are
+/// handed over at each launch: either way the text says s.NAME.
 class Sizes {
  public:
   void add(std::string name, ir::Dim value) { entries_.emplace_back(std::move(name), std::move(value)); }
@@ -29,12 +29,13 @@ struct Launch {
   size_t shared_bytes = 0;
 };
 
-/// The values of the problem's symbols for which its inputs have the bound shapes. A dimension that is an expression
-/// is inverted by trying the values of its symbol's range; any that fits will do, since all else follows from the inputs.
+/// The values of the problem's symbols for which its inputs have the bound shapes. A dimension that is an
+/// expression is inverted by trying the values of its symbol's range; any that fits will do, since all else
+/// follows from the inputs.
 ir::Bindings bindings_of(const device::Problem& problem, const device::BindArguments& arguments);
 
-/// "struct Operands { const f16* x0; const void* c0; f16* y0; char* workspace; };": what a kernel reads and writes.
-/// x and y by index of input and output, c by order among the weights.
+/// "struct Operands { const f16* x0; const void* c0; f16* y0; char* workspace; };": what a kernel reads and
+/// writes. x and y by index of input and output, c by order among the weights.
 std::string operands_declaration(const device::Problem& problem);
 /// The operand's pointer in kernels' text: "p.x0", or "static_cast<const f16*>(p.c1)" for a weight.
 std::string operand_pointer(const device::Problem& problem, int input);
@@ -44,22 +45,31 @@ int weight_order(const device::Problem& problem, int input);
 /// A tactic that writes its kernel's text. Subclasses say what they support, write, and launch.
 class GeneratedTactic : public device::Tactic {
  public:
-  std::vector<device::Candidate> candidates(const device::Problem& problem, device::Device& device) const final {
+  std::vector<device::Candidate> candidates(const device::Problem& problem,
+                                            device::Device& device) const final {
     return configurations(problem, cuda_device(device).gpu());
   }
-  std::string compile(const device::Problem& problem, const device::Candidate& candidate, device::Device& device) const final;
-  std::unique_ptr<device::Kernel> load(const device::Problem& problem, const device::Candidate& candidate, const std::string& code,
-                                       device::Device& device) const final;
+  std::string compile(const device::Problem& problem, const device::Candidate& candidate,
+                      device::Device& device) const final;
+  std::unique_ptr<device::Kernel> load(const device::Problem& problem, const device::Candidate& candidate,
+                                       const std::string& code, device::Device& device) const final;
 
   /// Candidates, best first.
-  virtual std::vector<device::Candidate> configurations(const device::Problem&, const Gpu&) const { return {{"only", 0}}; }
-  /// The whole text but for the prelude, Operands and Sizes, which come before it. Dimensions may be symbolic.
-  virtual std::string source(const device::Problem& problem, const std::string& candidate, const Arch& arch) const = 0;
+  virtual std::vector<device::Candidate> configurations(const device::Problem&, const Gpu&) const {
+    return {{"only", 0}};
+  }
+  /// The whole text but for the prelude, Operands and Sizes, which come before it. Dimensions may be
+  /// symbolic.
+  virtual std::string source(const device::Problem& problem, const std::string& candidate,
+                             const Arch& arch) const = 0;
   virtual Sizes sizes(const device::Problem& problem, const std::string& candidate) const = 0;
   /// `problem` has numbers only; `written` is the one that the text was written for.
-  virtual std::vector<Launch> launches(const device::Problem& problem, const device::Problem& written, const std::string& candidate,
-                                       const Arch& arch) const = 0;
-  virtual size_t workspace_bytes(const device::Problem&, const std::string& /*candidate*/, const Arch&) const { return 0; }
+  virtual std::vector<Launch> launches(const device::Problem& problem, const device::Problem& written,
+                                       const std::string& candidate, const Arch& arch) const = 0;
+  virtual size_t workspace_bytes(const device::Problem&, const std::string& /*candidate*/,
+                                 const Arch&) const {
+    return 0;
+  }
   virtual int in_place_input(const device::Problem&) const { return -1; }
   /// What to compile for: a tactic that uses no architecture's own instructions takes the plain name.
   virtual std::string target(const Arch& arch) const { return arch.name(); }

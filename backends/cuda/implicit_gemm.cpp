@@ -20,8 +20,8 @@ using ir::Dim;
 struct Tile {
   int m, n, warps_m, warps_n;
 };
-constexpr Tile tiles[] = {{16, 64, 1, 4},  {16, 128, 1, 4}, {32, 64, 1, 4}, {32, 128, 1, 4}, {64, 32, 4, 1}, {64, 64, 2, 2},
-                          {64, 128, 2, 4}, {128, 64, 4, 2}, {128, 128, 2, 4}};
+constexpr Tile tiles[] = {{16, 64, 1, 4}, {16, 128, 1, 4}, {32, 64, 1, 4},  {32, 128, 1, 4}, {64, 32, 4, 1},
+                          {64, 64, 2, 2}, {64, 128, 2, 4}, {128, 64, 4, 2}, {128, 128, 2, 4}};
 constexpr int row_bytes = 128;  // of the inner dimension in one stage
 
 struct Config {
@@ -33,14 +33,17 @@ struct Config {
     Config config;
     int m = 0, n = 0;
     const bool read = std::sscanf(id.c_str(), "%dx%d.s%d.k%d", &m, &n, &config.stages, &config.split) == 4;
-    const auto found = std::find_if(std::begin(tiles), std::end(tiles), [&](const Tile& tile) { return tile.m == m && tile.n == n; });
-    require(read && found != std::end(tiles) && config.stages >= 2 && config.stages <= 8 && config.split >= 1 && config.split <= 8,
+    const auto found = std::find_if(std::begin(tiles), std::end(tiles),
+                                    [&](const Tile& tile) { return tile.m == m && tile.n == n; });
+    require(read && found != std::end(tiles) && config.stages >= 2 && config.stages <= 8 &&
+                config.split >= 1 && config.split <= 8,
             "'{}' is no candidate of cuda.implicit_gemm", id);
     config.tile = *found;
     return config;
   }
   size_t shared_bytes() const {
-    const size_t pipeline = static_cast<size_t>(stages * (tile.m + tile.n) * row_bytes), sums = static_cast<size_t>(tile.m * (tile.n + 4)) * sizeof(float);
+    const size_t pipeline = static_cast<size_t>(stages * (tile.m + tile.n) * row_bytes),
+                 sums = static_cast<size_t>(tile.m * (tile.n + 4)) * sizeof(float);
     return std::max(pipeline, sums);
   }
 };
@@ -60,17 +63,21 @@ class ImplicitGemm : public GeneratedTactic {
     if (Support support = supports_layouts(problem); !support) return support;
     Contraction contraction;
     if (Support support = Contraction::analyse(problem, contraction); !support) return support;
-    if (contraction.dtype != DType::f16 && contraction.dtype != DType::bf16 && contraction.dtype != DType::f32)
+    if (contraction.dtype != DType::f16 && contraction.dtype != DType::bf16 &&
+        contraction.dtype != DType::f32)
       return Support::no("the tensor cores do not take {}", dtype_name(contraction.dtype));
     if (tf32_ && contraction.dtype != DType::f32) return Support::no("TF32 is for f32");
-    if (contraction.groups > 1 && contraction.columns.constant() < 8) return Support::no("groups of few channels leave the tensor cores idle");
+    if (contraction.groups > 1 && contraction.columns.constant() < 8)
+      return Support::no("groups of few channels leave the tensor cores idle");
     return Epilogue::supports(problem, contraction);
   }
 
-  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override {
+  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
+                                               const device::DeviceInfo&) const override {
     auto sets = uniform_layouts(problem);
     Contraction contraction;
-    if (!Contraction::analyse(problem, contraction) || !contraction.conv) return {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
+    if (!Contraction::analyse(problem, contraction) || !contraction.conv)
+      return {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
     std::vector<std::vector<ir::Layout>> found = {sets[0]};
     // Few channels are read as they come: the first layer takes the image in the caller's layout.
     if (contraction.channels.is_constant() && contraction.channels.constant() < 8) {
@@ -87,8 +94,10 @@ class ImplicitGemm : public GeneratedTactic {
     std::vector<Candidate> found;
     for (const Tile& tile : tiles)
       for (int split : {1, 2, 4, 8})
-        if (const double us = estimate(contraction, {tile, 4, split}, gpu.multiprocessors); us > 0) found.push_back({Config{tile, 4, split}.id(), us});
-    std::stable_sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
+        if (const double us = estimate(contraction, {tile, 4, split}, gpu.multiprocessors); us > 0)
+          found.push_back({Config{tile, 4, split}.id(), us});
+    std::stable_sort(found.begin(), found.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
     return found;
   }
 
@@ -97,15 +106,28 @@ class ImplicitGemm : public GeneratedTactic {
     const Contraction contraction = Contraction::of(problem);
     const std::string element = memory_type(contraction.dtype);
     const auto operand = [&](const char* name, int input) {
-      const std::string pointer = problem.is_weight(input) ? fmt::format("p.c{}", weight_order(problem, input)) : fmt::format("p.x{}", input);
-      return fmt::format("BURNISH_DEVICE const Element* {}(const Operands& p) {{ return static_cast<const Element*>({}); }}\n", name, pointer);
+      const std::string pointer = problem.is_weight(input)
+                                      ? fmt::format("p.c{}", weight_order(problem, input))
+                                      : fmt::format("p.x{}", input);
+      return fmt::format(
+          "BURNISH_DEVICE const Element* {}(const Operands& p) {{ return static_cast<const Element*>({}); "
+          "}}\n",
+          name, pointer);
     };
     return (tf32_ ? "#define BURNISH_TF32\n" : "") + fmt::format("using Element = {};\n", element) +
-           constants_text({{"TILE_M", config.tile.m}, {"TILE_N", config.tile.n}, {"WARPS_M", config.tile.warps_m}, {"WARPS_N", config.tile.warps_n},
-                           {"STAGES", config.stages}, {"SPLIT", config.split}, {"CONV", contraction.conv}, {"GROUPED", contraction.groups > 1},
-                           {"A_MODE", static_cast<int>(left_mode(contraction))}, {"B_MODE", static_cast<int>(right_mode(problem, contraction))}}) +
-           operand("a_operand", contraction.left) + operand("b_operand", contraction.right) + Epilogue(problem, contraction).text() +
-           "}\n" + kernel_text("tensor_core") + "namespace burnish {\n" + kernel_text("implicit_gemm");
+           constants_text({{"TILE_M", config.tile.m},
+                           {"TILE_N", config.tile.n},
+                           {"WARPS_M", config.tile.warps_m},
+                           {"WARPS_N", config.tile.warps_n},
+                           {"STAGES", config.stages},
+                           {"SPLIT", config.split},
+                           {"CONV", contraction.conv},
+                           {"GROUPED", contraction.groups > 1},
+                           {"A_MODE", static_cast<int>(left_mode(contraction))},
+                           {"B_MODE", static_cast<int>(right_mode(problem, contraction))}}) +
+           operand("a_operand", contraction.left) + operand("b_operand", contraction.right) +
+           Epilogue(problem, contraction).text() + "}\n" + kernel_text("tensor_core") +
+           "namespace burnish {\n" + kernel_text("implicit_gemm");
   }
 
   Sizes sizes(const Problem& problem, const std::string& candidate) const override {
@@ -140,62 +162,81 @@ class ImplicitGemm : public GeneratedTactic {
     return sizes;
   }
 
-  std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate, const Arch& arch) const override {
+  std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate,
+                               const Arch& arch) const override {
     const Config config = Config::parse(candidate);
     const auto [m, n, z] = grid(Contraction::of(problem), config);
     const bool clusters = arch.number >= 90;
-    const unsigned threads = static_cast<unsigned>(config.tile.warps_m * config.tile.warps_n * 32), split = static_cast<unsigned>(config.split);
-    std::vector<Launch> launches = {{"kernel", {m, n, z * split}, threads, clusters ? split : 1, config.shared_bytes()}};
+    const unsigned threads = static_cast<unsigned>(config.tile.warps_m * config.tile.warps_n * 32),
+                   split = static_cast<unsigned>(config.split);
+    std::vector<Launch> launches = {
+        {"kernel", {m, n, z * split}, threads, clusters ? split : 1, config.shared_bytes()}};
     if (!clusters && split > 1) launches.push_back({"meet", {m, n, z}, threads, 1, 0});
     return launches;
   }
 
-  size_t workspace_bytes(const Problem& problem, const std::string& candidate, const Arch& arch) const override {
+  size_t workspace_bytes(const Problem& problem, const std::string& candidate,
+                         const Arch& arch) const override {
     const Config config = Config::parse(candidate);
     if (arch.number >= 90 || config.split == 1) return 0;
     const auto [m, n, z] = grid(Contraction::of(problem), config);
-    return size_t{m} * n * z * static_cast<size_t>(config.split * config.tile.m * config.tile.n) * sizeof(float);
+    return size_t{m} * n * z * static_cast<size_t>(config.split * config.tile.m * config.tile.n) *
+           sizeof(float);
   }
 
-  int in_place_input(const Problem& problem) const override { return reusable_input(problem, Contraction::of(problem)); }
+  int in_place_input(const Problem& problem) const override {
+    return reusable_input(problem, Contraction::of(problem));
+  }
 
-  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate, std::span<const Tensor> weights, device::Device& device) const override {
+  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
+                           std::span<const Tensor> weights, device::Device& device) const override {
     std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
     const Contraction contraction = Contraction::of(problem);
     if (right_mode(problem, contraction) != Mode::packed) return packed;
-    packed[static_cast<size_t>(weight_order(problem, contraction.right))] =
-        pack_tiles(contraction, Config::parse(candidate.id).tile.n, weights[static_cast<size_t>(contraction.right)]);
+    packed[static_cast<size_t>(weight_order(problem, contraction.right))] = pack_tiles(
+        contraction, Config::parse(candidate.id).tile.n, weights[static_cast<size_t>(contraction.right)]);
     return packed;
   }
 
  private:
   static std::array<unsigned, 3> grid(const Contraction& c, const Config& config) {
-    return {static_cast<unsigned>(divide_up(c.total_rows.constant(), config.tile.m)), static_cast<unsigned>(divide_up(c.columns.constant(), config.tile.n)),
+    return {static_cast<unsigned>(divide_up(c.total_rows.constant(), config.tile.m)),
+            static_cast<unsigned>(divide_up(c.columns.constant(), config.tile.n)),
             static_cast<unsigned>(c.batch.constant())};
   }
 
-  static bool multiple(const Dim& value, int64_t of) { return value.is_constant() ? value.constant() % of == 0 : ir::mod(value, of).is(0); }
+  static bool multiple(const Dim& value, int64_t of) {
+    return value.is_constant() ? value.constant() % of == 0 : ir::mod(value, of).is(0);
+  }
 
   /// 16-byte copies need neighbouring inner elements in one piece of memory, at multiples of 16 bytes.
   static Mode left_mode(const Contraction& c) {
     const int64_t chunk = 16 / dtype_bytes(c.dtype);
     const Dim& run = c.conv ? c.channels : c.inner;
-    const bool aligned = multiple(c.left_image, chunk) && multiple(c.left_h, chunk) && (!c.conv || multiple(c.left_w, chunk)) && multiple(c.left_batch, chunk);
+    const bool aligned = multiple(c.left_image, chunk) && multiple(c.left_h, chunk) &&
+                         (!c.conv || multiple(c.left_w, chunk)) && multiple(c.left_batch, chunk);
     return c.left_c.is(1) && multiple(run, chunk) && aligned ? Mode::copied : Mode::elements;
   }
 
   static Mode right_mode(const Problem& problem, const Contraction& c) {
     if (c.right_is_weight(problem)) return Mode::packed;
     const int64_t chunk = 16 / dtype_bytes(c.dtype);
-    return c.right_k.is(1) && multiple(c.inner, chunk) && multiple(c.right_n, chunk) && multiple(c.right_batch, chunk) ? Mode::copied : Mode::elements;
+    return c.right_k.is(1) && multiple(c.inner, chunk) && multiple(c.right_n, chunk) &&
+                   multiple(c.right_batch, chunk)
+               ? Mode::copied
+               : Mode::elements;
   }
 
-  /// Tiles in the very order and permutation that shared memory wants: [group][column tile][inner tile][column][chunk].
+  /// Tiles in the very order and permutation that shared memory wants: [group][column tile][inner
+  /// tile][column][chunk].
   static Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
-    const int64_t chunk = 16 / dtype_bytes(c.dtype), tile_k = 8 * chunk, inner = c.inner.constant(), columns = c.columns.constant();
-    const int64_t n_tiles = divide_up(columns, tile_n), k_tiles = divide_up(inner, tile_k), positions = c.kernel[0] * c.kernel[1];
+    const int64_t chunk = 16 / dtype_bytes(c.dtype), tile_k = 8 * chunk, inner = c.inner.constant(),
+                  columns = c.columns.constant();
+    const int64_t n_tiles = divide_up(columns, tile_n), k_tiles = divide_up(inner, tile_k),
+                  positions = c.kernel[0] * c.kernel[1];
     const int64_t channels = c.conv ? c.channels.constant() : inner;
-    const int64_t n_stride = c.conv ? inner : c.right_n.constant(), k_stride = c.conv ? 1 : c.right_k.constant();
+    const int64_t n_stride = c.conv ? inner : c.right_n.constant(),
+                  k_stride = c.conv ? 1 : c.right_k.constant();
     Tensor packed(c.dtype, {c.groups * n_tiles * k_tiles * tile_n * tile_k});
     std::memset(packed.raw(), 0, static_cast<size_t>(packed.bytes()));
     dispatch_bytes(c.dtype, [&]<class T>(Type<T>) {
@@ -203,12 +244,15 @@ class ImplicitGemm : public GeneratedTactic {
       T* to = static_cast<T*>(packed.raw());
       parallel_for(c.groups * n_tiles * k_tiles, 4, [&](int64_t begin, int64_t end) {
         for (int64_t tile = begin; tile < end; ++tile) {
-          const int64_t k0 = tile % k_tiles * tile_k, n0 = tile / k_tiles % n_tiles * tile_n, group = tile / k_tiles / n_tiles;
+          const int64_t k0 = tile % k_tiles * tile_k, n0 = tile / k_tiles % n_tiles * tile_n,
+                        group = tile / k_tiles / n_tiles;
           for (int64_t n = 0; n < std::min<int64_t>(tile_n, columns - n0); ++n)
             for (int64_t k = 0; k < std::min(tile_k, inner - k0); ++k) {
               const int64_t position = (k0 + k) / channels, channel = (k0 + k) % channels;
-              const int64_t source = (group * columns + n0 + n) * n_stride + (c.conv ? channel * positions + position : (k0 + k) * k_stride);
-              to[tile * tile_n * tile_k + n * tile_k + ((k / chunk) ^ (n & 7)) * chunk + k % chunk] = from[source];
+              const int64_t source = (group * columns + n0 + n) * n_stride +
+                                     (c.conv ? channel * positions + position : (k0 + k) * k_stride);
+              to[tile * tile_n * tile_k + n * tile_k + ((k / chunk) ^ (n & 7)) * chunk + k % chunk] =
+                  from[source];
             }
         }
       });
@@ -216,22 +260,28 @@ class ImplicitGemm : public GeneratedTactic {
     return packed;
   }
 
-  /// Microseconds: waves of blocks over the multiprocessors, each bound by its products, its share of L2, or latency.
+  /// Microseconds: waves of blocks over the multiprocessors, each bound by its products, its share of L2, or
+  /// latency.
   static double estimate(const Contraction& c, const Config& config, int multiprocessors) {
     const auto [m, n, z] = grid(c, config);
     const int64_t k_tiles = divide_up(c.inner.constant() * dtype_bytes(c.dtype), row_bytes);
     if (config.split > 1 && k_tiles < 2 * config.split) return 0;
     const double blocks = static_cast<double>(m) * n * z * config.split;
     if (config.split > 1 && blocks > 3.0 * multiprocessors) return 0;
-    const double resident = std::max(1.0, std::min({std::floor(220e3 / static_cast<double>(config.shared_bytes())), 4.0, std::ceil(blocks / multiprocessors)}));
+    const double resident =
+        std::max(1.0, std::min({std::floor(220e3 / static_cast<double>(config.shared_bytes())), 4.0,
+                                std::ceil(blocks / multiprocessors)}));
     const double waves = std::ceil(blocks / (multiprocessors * resident));
-    const double stage_flops = 2.0 * config.tile.m * config.tile.n * row_bytes / static_cast<double>(dtype_bytes(c.dtype));
-    const double rate = (c.dtype == DType::f32 ? 0.6e6 : 3.5e6) / resident;  // FLOP a microsecond of one multiprocessor, by mma.sync
+    const double stage_flops =
+        2.0 * config.tile.m * config.tile.n * row_bytes / static_cast<double>(dtype_bytes(c.dtype));
+    const double rate = (c.dtype == DType::f32 ? 0.6e6 : 3.5e6) /
+                        resident;  // FLOP a microsecond of one multiprocessor, by mma.sync
     const double stage_bytes = (config.tile.m + config.tile.n) * static_cast<double>(row_bytes);
-    const double bandwidth = 33e3 / resident;                                // bytes a microsecond from L2, when all read
+    const double bandwidth = 33e3 / resident;  // bytes a microsecond from L2, when all read
     const double steps = std::ceil(static_cast<double>(k_tiles) / config.split);
     const double step = std::max({stage_flops / rate, stage_bytes / bandwidth, 0.12});
-    const double finish = config.tile.m * config.tile.n * 8.0 / (60e3 / resident) + (config.split > 1 ? 0.9 : 0);
+    const double finish =
+        config.tile.m * config.tile.n * 8.0 / (60e3 / resident) + (config.split > 1 ? 0.9 : 0);
     return 1.8 + waves * (steps * step + finish);
   }
 

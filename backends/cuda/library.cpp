@@ -24,7 +24,8 @@ void for_each_folder(const fs::path& folder, Visit&& visit) {
 /// PyPI's packages put their libraries into lib/pythonX.Y/site-packages/nvidia/PACKAGE/lib.
 void add_python_folders(const fs::path& environment, std::vector<std::string>& folders) {
   for_each_folder(environment / "lib", [&](const fs::path& python) {
-    for_each_folder(python / "site-packages" / "nvidia", [&](const fs::path& package) { folders.push_back((package / "lib").string()); });
+    for_each_folder(python / "site-packages" / "nvidia",
+                    [&](const fs::path& package) { folders.push_back((package / "lib").string()); });
   });
 }
 
@@ -53,8 +54,10 @@ Library::Library(std::string what, const std::vector<std::string>& file_names) :
       if ((handle_ = dlopen((folder + "/" + name).c_str(), RTLD_NOW | RTLD_LOCAL))) return;
     places += ", " + folder;
   }
-  fail("{} was not found: looked for {} on the loader's path{}; install it, or name its folder in BURNISH_CUDA_LIBRARIES", what_,
-       file_names.front(), places);
+  fail(
+      "{} was not found: looked for {} on the loader's path{}; install it, or name its folder in "
+      "BURNISH_CUDA_LIBRARIES",
+      what_, file_names.front(), places);
 }
 
 void* Library::find(const char* symbol) const { return dlsym(handle_, symbol); }

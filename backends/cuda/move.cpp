@@ -16,15 +16,20 @@ using ir::Dim;
 /// An unsigned type of the element's width: nothing is computed with it.
 DType carrier(DType dtype) {
   switch (dtype_bytes(dtype)) {
-    case 1: return DType::u8;
-    case 2: return DType::u16;
-    case 4: return DType::u32;
-    default: return DType::u64;
+    case 1:
+      return DType::u8;
+    case 2:
+      return DType::u16;
+    case 4:
+      return DType::u32;
+    default:
+      return DType::u64;
   }
 }
 
 std::string carried(const std::string& pointer, DType dtype, bool constant) {
-  return fmt::format("reinterpret_cast<{}{}*>({})", constant ? "const " : "", memory_type(carrier(dtype)), pointer);
+  return fmt::format("reinterpret_cast<{}{}*>({})", constant ? "const " : "", memory_type(carrier(dtype)),
+                     pointer);
 }
 
 /// Orders per-logical-dimension strides as `type` lies in memory.
@@ -46,7 +51,8 @@ struct WindowAlong {
   Dim start, step = 1;
 };
 
-/// The windows of a slice whose operands are known, one per dimension; nullopt where a symbolic dimension would have to be clamped.
+/// The windows of a slice whose operands are known, one per dimension; nullopt where a symbolic dimension
+/// would have to be clamped.
 std::optional<std::vector<WindowAlong>> slice_of(const Problem& problem, const ir::Node& node) {
   const std::vector<Dim>& shape = problem.input(0).shape;
   std::vector<std::vector<int64_t>> operands(5);
@@ -59,7 +65,9 @@ std::optional<std::vector<WindowAlong>> slice_of(const Problem& problem, const i
   }
   std::vector<WindowAlong> windows(shape.size(), WindowAlong{0, 1});
   for (size_t i = 0; i < operands[1].size(); ++i) {
-    const size_t axis = static_cast<size_t>(operands[3].empty() ? static_cast<int64_t>(i) : ops::normalize_axis(operands[3][i], problem.input(0).rank()));
+    const size_t axis = static_cast<size_t>(
+        operands[3].empty() ? static_cast<int64_t>(i)
+                            : ops::normalize_axis(operands[3][i], problem.input(0).rank()));
     const int64_t step = operands[4].empty() ? 1 : operands[4][i], start = operands[1][i];
     if (shape[axis].is_constant()) {
       const ops::SliceWindow window = ops::slice_window(shape[axis].constant(), start, operands[2][i], step);
@@ -90,7 +98,8 @@ Support plan(const Problem& problem, std::vector<Copy>& copies) {
     if (perm.empty())
       for (int64_t d = x.rank(); d-- > 0;) perm.push_back(d);
     Copy copy = whole(problem, source, 0);
-    for (int64_t d : perm) copy.from.push_back(strides[static_cast<size_t>(ops::normalize_axis(d, x.rank()))]);
+    for (int64_t d : perm)
+      copy.from.push_back(strides[static_cast<size_t>(ops::normalize_axis(d, x.rank()))]);
     copies.push_back(std::move(copy));
   } else if (node.op == &ops::def::expand) {
     Copy copy = whole(problem, source, 0);
@@ -108,7 +117,8 @@ Support plan(const Problem& problem, std::vector<Copy>& copies) {
     }
     copies.push_back(std::move(copy));
   } else if (node.op == &ops::def::split) {
-    const size_t axis = static_cast<size_t>(ops::normalize_axis(node.attributes.as<ops::SplitAttributes>().axis, x.rank()));
+    const size_t axis =
+        static_cast<size_t>(ops::normalize_axis(node.attributes.as<ops::SplitAttributes>().axis, x.rank()));
     Dim begin = 0;
     for (int i = 0; i < problem.output_count(); ++i) {
       Copy copy = whole(problem, source, i);
@@ -119,12 +129,15 @@ Support plan(const Problem& problem, std::vector<Copy>& copies) {
     }
   } else if (node.op == &ops::def::concat) {
     const ir::TensorType& y = problem.output(0);
-    const size_t axis = static_cast<size_t>(ops::normalize_axis(node.attributes.as<ops::AxisAttributes>().axis, y.rank()));
+    const size_t axis =
+        static_cast<size_t>(ops::normalize_axis(node.attributes.as<ops::AxisAttributes>().axis, y.rank()));
     Dim begin = 0;
     for (ir::ValueId value : node.inputs) {
       const int input = problem.input_index(value);
       if (input < 0) return Support::no("a part is a literal");
-      Copy copy{input, 0, problem.input(input).shape, logical_strides(problem.input(input)), logical_strides(y), 0, 0};
+      Copy copy{
+          input, 0, problem.input(input).shape, logical_strides(problem.input(input)), logical_strides(y),
+          0,     0};
       copy.to_offset = begin * copy.to[axis];
       begin = begin + copy.sizes[axis];
       copies.push_back(std::move(copy));
@@ -147,16 +160,19 @@ class Move : public GeneratedTactic {
     return copies.size() <= most_copies ? Support::yes() : Support::no("more than {} parts", most_copies);
   }
 
-  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override {
+  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
+                                               const device::DeviceInfo&) const override {
     auto sets = uniform_layouts(problem);
-    if (problem.op(0).name == "transpose") sets = {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
+    if (problem.op(0).name == "transpose")
+      sets = {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
     return sets;
   }
 
   std::string source(const Problem& problem, const std::string&, const Arch&) const override {
     std::string text;
     for (const Elementwise& kernel : kernels(problem))
-      text += kernel.text([](const std::vector<std::string>& names) { return fmt::format("    out0 = {};\n", names[0]); });
+      text += kernel.text(
+          [](const std::vector<std::string>& names) { return fmt::format("    out0 = {};\n", names[0]); });
     return text;
   }
 
@@ -166,7 +182,8 @@ class Move : public GeneratedTactic {
     return sizes;
   }
 
-  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&, const Arch&) const override {
+  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&,
+                               const Arch&) const override {
     std::vector<Launch> launches;
     const std::vector<Elementwise> bound = kernels(problem), text = kernels(written);
     for (size_t i = 0; i < bound.size(); ++i) {
@@ -185,9 +202,12 @@ class Move : public GeneratedTactic {
     for (const Copy& copy : copies) {
       const ir::TensorType& y = problem.output(copy.output);
       const DType dtype = carrier(y.dtype);
-      Accessed from{carried(operand_pointer(problem, copy.input), y.dtype, true), dtype, physical(copy.from, y), copy.from_offset};
-      Accessed to{carried(fmt::format("p.y{}", copy.output), y.dtype, false), dtype, physical(copy.to, y), copy.to_offset};
-      kernels.emplace_back(fmt::format("move{}", kernels.size()), physical(copy.sizes, y), std::vector<Accessed>{from}, std::vector<Accessed>{to});
+      Accessed from{carried(operand_pointer(problem, copy.input), y.dtype, true), dtype,
+                    physical(copy.from, y), copy.from_offset};
+      Accessed to{carried(fmt::format("p.y{}", copy.output), y.dtype, false), dtype, physical(copy.to, y),
+                  copy.to_offset};
+      kernels.emplace_back(fmt::format("move{}", kernels.size()), physical(copy.sizes, y),
+                           std::vector<Accessed>{from}, std::vector<Accessed>{to});
     }
     return kernels;
   }

@@ -18,23 +18,30 @@ class Pointwise : public GeneratedTactic {
     if (problem.nodes().empty() || problem.output_count() == 0) return Support::no("the body is empty");
     if (Support support = supports_layouts(problem); !support) return support;
     for (int i = 0; i < problem.input_count(); ++i)
-      if (!broadcast_strides(problem.input(i), problem.output(0).shape)) return Support::no("it cannot be told how input {} is repeated", i);
+      if (!broadcast_strides(problem.input(i), problem.output(0).shape))
+        return Support::no("it cannot be told how input {} is repeated", i);
     for (int i = 0; i < problem.output_count(); ++i)
-      if (!(problem.output(i).shape == problem.output(0).shape)) return Support::no("outputs have different shapes");
+      if (!(problem.output(i).shape == problem.output(0).shape))
+        return Support::no("outputs have different shapes");
     return Support::yes();
   }
 
-  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override { return uniform_layouts(problem); }
+  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
+                                               const device::DeviceInfo&) const override {
+    return uniform_layouts(problem);
+  }
 
   std::string source(const Problem& problem, const std::string&, const Arch&) const override {
     BodyText body(problem);
     const Elementwise kernel = elementwise(problem);
     std::string text = kernel.text([&](const std::vector<std::string>& names) {
-      for (int i = 0; i < problem.input_count(); ++i) body.define(problem.body().inputs()[static_cast<size_t>(i)], names[static_cast<size_t>(i)]);
+      for (int i = 0; i < problem.input_count(); ++i)
+        body.define(problem.body().inputs()[static_cast<size_t>(i)], names[static_cast<size_t>(i)]);
       for (size_t i = 0; i < problem.nodes().size(); ++i) body.add_node(i);
       std::string statements = body.statements();
       for (int i = 0; i < problem.output_count(); ++i)
-        statements += fmt::format("    out{} = {};\n", i, body.name(problem.body().outputs[static_cast<size_t>(i)].value));
+        statements += fmt::format("    out{} = {};\n", i,
+                                  body.name(problem.body().outputs[static_cast<size_t>(i)].value));
       return statements;
     });
     return body.functions() + text;
@@ -46,7 +53,8 @@ class Pointwise : public GeneratedTactic {
     return sizes;
   }
 
-  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&, const Arch&) const override {
+  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&,
+                               const Arch&) const override {
     return {elementwise(problem).launch(elementwise(written).vector_width())};
   }
 
@@ -67,9 +75,11 @@ class Pointwise : public GeneratedTactic {
     };
     std::vector<Accessed> inputs, outputs;
     for (int i = 0; i < problem.input_count(); ++i)
-      inputs.push_back({operand_pointer(problem, i), problem.input(i).dtype, ordered(*broadcast_strides(problem.input(i), output.shape))});
+      inputs.push_back({operand_pointer(problem, i), problem.input(i).dtype,
+                        ordered(*broadcast_strides(problem.input(i), output.shape))});
     for (int i = 0; i < problem.output_count(); ++i)
-      outputs.push_back({fmt::format("p.y{}", i), problem.output(i).dtype, ordered(logical_strides(problem.output(i)))});
+      outputs.push_back(
+          {fmt::format("p.y{}", i), problem.output(i).dtype, ordered(logical_strides(problem.output(i)))});
     return Elementwise("kernel", ordered(output.shape), std::move(inputs), std::move(outputs));
   }
 };

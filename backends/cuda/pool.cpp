@@ -1,7 +1,7 @@
 // Maximum and average pooling over one or two dimensions, by kernels/pool.cuh.
+#include "ops/pool.h"
 #include "cuda/body_text.h"
 #include "cuda/tactics.h"
-#include "ops/pool.h"
 #include "ops/table.h"
 
 namespace burnish::cuda {
@@ -19,7 +19,8 @@ class Pool : public GeneratedTactic {
     const bool maximum = problem.single(ops::def::max_pool) != nullptr;
     if (!maximum && !problem.single(ops::def::average_pool)) return Support::no("not pooling");
     const ir::TensorType& x = problem.input(0);
-    if (problem.output_count() != 1 || (problem.node(0).outputs.size() > 1 && problem.node(0).outputs[1] && !problem.body().value(problem.node(0).outputs[1]).uses.empty()))
+    if (problem.output_count() != 1 || (problem.node(0).outputs.size() > 1 && problem.node(0).outputs[1] &&
+                                        !problem.body().value(problem.node(0).outputs[1]).uses.empty()))
       return Support::no("it gives no indices");
     if (x.rank() != 3 && x.rank() != 4) return Support::no("pooling of rank {}", x.rank());
     if (x.layout != problem.output(0).layout) return Support::no("it keeps the layout");
@@ -27,15 +28,23 @@ class Pool : public GeneratedTactic {
     return window(problem) ? Support::yes() : Support::no("pads that depend on the input's size");
   }
 
-  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override { return uniform_layouts(problem); }
+  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
+                                               const device::DeviceInfo&) const override {
+    return uniform_layouts(problem);
+  }
 
   std::string source(const Problem& problem, const std::string&, const Arch&) const override {
     const ir::TensorType& x = problem.input(0);
     const bool maximum = problem.single(ops::def::max_pool) != nullptr;
-    const bool count_padding = !maximum && problem.node(0).attributes.as<ops::AveragePoolAttributes>().count_include_pad;
+    const bool count_padding =
+        !maximum && problem.node(0).attributes.as<ops::AveragePoolAttributes>().count_include_pad;
     return fmt::format("using Element = {};\n#define INFINITY_VALUE {}\n", memory_type(x.dtype),
-                       x.dtype == DType::f64 ? "__longlong_as_double(0x7ff0000000000000ll)" : "__int_as_float(0x7f800000)") +
-           constants_text({{"VECTOR", vector(problem)}, {"CHANNELS_LAST", x.layout == ir::Layout::nhwc}, {"MAXIMUM", maximum}, {"COUNT_PADDING", count_padding}}) +
+                       x.dtype == DType::f64 ? "__longlong_as_double(0x7ff0000000000000ll)"
+                                             : "__int_as_float(0x7f800000)") +
+           constants_text({{"VECTOR", vector(problem)},
+                           {"CHANNELS_LAST", x.layout == ir::Layout::nhwc},
+                           {"MAXIMUM", maximum},
+                           {"COUNT_PADDING", count_padding}}) +
            kernel_text("pool");
   }
 
@@ -44,7 +53,9 @@ class Pool : public GeneratedTactic {
     const ops::Window moves = *window(problem);
     const bool line = x.rank() == 3;
     const Strides xs = logical_strides(x), ys = logical_strides(y);
-    const auto of = [&](const Shape& list, size_t d, int64_t missing) { return line ? (d == 0 ? missing : list[0]) : list[d]; };
+    const auto of = [&](const Shape& list, size_t d, int64_t missing) {
+      return line ? (d == 0 ? missing : list[0]) : list[d];
+    };
     Sizes sizes;
     sizes.add("images", x.shape[0]);
     sizes.add("channels", x.shape[1]);
@@ -71,7 +82,8 @@ class Pool : public GeneratedTactic {
     return sizes;
   }
 
-  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&, const Arch&) const override {
+  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&,
+                               const Arch&) const override {
     const int64_t items = ir::product(problem.output(0).shape).constant() / vector(written);
     Launch launch;
     launch.grid[0] = static_cast<unsigned>((items + 127) / 128);
@@ -89,8 +101,10 @@ class Pool : public GeneratedTactic {
 
   static std::optional<ops::Window> window(const Problem& problem) {
     const ir::Node& node = problem.node(0);
-    const ops::PoolAttributes& attributes = problem.single(ops::def::max_pool) ? static_cast<const ops::PoolAttributes&>(node.attributes.as<ops::MaxPoolAttributes>())
-                                                                               : node.attributes.as<ops::AveragePoolAttributes>();
+    const ops::PoolAttributes& attributes =
+        problem.single(ops::def::max_pool)
+            ? static_cast<const ops::PoolAttributes&>(node.attributes.as<ops::MaxPoolAttributes>())
+            : node.attributes.as<ops::AveragePoolAttributes>();
     std::vector<int64_t> input;
     for (size_t d = 2; d < problem.input(0).shape.size(); ++d) {
       const Dim& size = problem.input(0).shape[d];

@@ -16,8 +16,10 @@ using ir::Dim;
 
 /// The kinds in the order of kernels/reduce.cuh.
 const std::map<std::string, int>& kinds() {
-  static const std::map<std::string, int> kinds = {{"reduce_sum", 0},  {"reduce_mean", 1}, {"reduce_max", 2}, {"reduce_min", 3},        {"reduce_prod", 4},
-                                                   {"reduce_l1", 5},   {"reduce_l2", 6},   {"reduce_sum_square", 7}, {"reduce_log_sum", 8}};
+  static const std::map<std::string, int> kinds = {
+      {"reduce_sum", 0}, {"reduce_mean", 1},       {"reduce_max", 2},
+      {"reduce_min", 3}, {"reduce_prod", 4},       {"reduce_l1", 5},
+      {"reduce_l2", 6},  {"reduce_sum_square", 7}, {"reduce_log_sum", 8}};
   return kinds;
 }
 
@@ -43,7 +45,8 @@ std::optional<std::vector<bool>> reduced_axes(const Problem& problem) {
 }
 
 /// The kept axes of size other than 1 in memory order, by their index in x.
-std::vector<int> kept_order(const std::vector<int>& order, const std::vector<Dim>& shape, const std::vector<bool>& reduced) {
+std::vector<int> kept_order(const std::vector<int>& order, const std::vector<Dim>& shape,
+                            const std::vector<bool>& reduced) {
   std::vector<int> kept;
   for (int axis : order)
     if (!reduced[static_cast<size_t>(axis)] && !shape[static_cast<size_t>(axis)].is(1)) kept.push_back(axis);
@@ -51,7 +54,8 @@ std::vector<int> kept_order(const std::vector<int>& order, const std::vector<Dim
 }
 
 Support analyse(const Problem& problem, Reduction& into) {
-  if (problem.nodes().size() != 1 || !kinds().contains(problem.op(0).name)) return Support::no("not a reduction");
+  if (problem.nodes().size() != 1 || !kinds().contains(problem.op(0).name))
+    return Support::no("not a reduction");
   if (problem.input_index(problem.node(0).inputs[0]) != 0) return Support::no("its input is a literal");
   const auto reduced = reduced_axes(problem);
   if (!reduced) return Support::no("the axes are not known at build");
@@ -63,9 +67,16 @@ Support analyse(const Problem& problem, Reduction& into) {
     if (size.is(1)) continue;
     const bool here = (*reduced)[static_cast<size_t>(axis)];
     if (here && phase == 2) return Support::no("the axes are no neighbours in memory");
-    if (here) phase = 1;
-    else if (phase == 1) phase = 2;
-    (phase == 0 ? into.outer : phase == 1 ? into.length : into.inner) = (phase == 0 ? into.outer : phase == 1 ? into.length : into.inner) * size;
+    if (here)
+      phase = 1;
+    else if (phase == 1)
+      phase = 2;
+    (phase == 0   ? into.outer
+     : phase == 1 ? into.length
+                  : into.inner) = (phase == 0   ? into.outer
+                                   : phase == 1 ? into.length
+                                                : into.inner) *
+                                  size;
   }
   // The output's axes must follow in the same order.
   std::vector<int> source;  // x's axis of each of y's
@@ -73,7 +84,8 @@ Support analyse(const Problem& problem, Reduction& into) {
     if (!(*reduced)[static_cast<size_t>(axis)] || y.rank() == x.rank()) source.push_back(axis);
   std::vector<int> written;
   for (int axis : physical_order(y.rank(), y.layout)) written.push_back(source.at(static_cast<size_t>(axis)));
-  if (kept_order(written, x.shape, *reduced) != kept_order(order, x.shape, *reduced)) return Support::no("the result lies in another order");
+  if (kept_order(written, x.shape, *reduced) != kept_order(order, x.shape, *reduced))
+    return Support::no("the result lies in another order");
   return Support::yes();
 }
 
@@ -90,20 +102,28 @@ class Reduce : public GeneratedTactic {
 
   Support supports(const Problem& problem, const device::DeviceInfo&) const override {
     if (Support support = supports_layouts(problem); !support) return support;
-    if (problem.input_count() < 1 || problem.input(0).dtype == DType::boolean) return Support::no("it takes numbers");
+    if (problem.input_count() < 1 || problem.input(0).dtype == DType::boolean)
+      return Support::no("it takes numbers");
     Reduction reduction;
     if (Support support = analyse(problem, reduction); !support) return support;
-    if (!is_floating(problem.input(0).dtype) && kinds().at(problem.op(0).name) >= 5) return Support::no("it takes floats");
+    if (!is_floating(problem.input(0).dtype) && kinds().at(problem.op(0).name) >= 5)
+      return Support::no("it takes floats");
     if (reduction.length.is(0)) return Support::no("there is nothing to reduce");
     return Support::yes();
   }
 
-  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem, const device::DeviceInfo&) const override { return uniform_layouts(problem); }
+  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
+                                               const device::DeviceInfo&) const override {
+    return uniform_layouts(problem);
+  }
 
   std::string source(const Problem& problem, const std::string&, const Arch&) const override {
     const Reduction reduction = reduction_of(problem);
     return fmt::format("using Element = {};\n", memory_type(problem.input(0).dtype)) +
-           constants_text({{"KIND", kinds().at(problem.op(0).name)}, {"TX", side_by_side(problem, reduction)}, {"VECTOR", vector(problem, reduction)}}) + kernel_text("reduce");
+           constants_text({{"KIND", kinds().at(problem.op(0).name)},
+                           {"TX", side_by_side(problem, reduction)},
+                           {"VECTOR", vector(problem, reduction)}}) +
+           kernel_text("reduce");
   }
 
   Sizes sizes(const Problem& problem, const std::string&) const override {
@@ -114,11 +134,13 @@ class Reduce : public GeneratedTactic {
     return sizes;
   }
 
-  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&, const Arch&) const override {
+  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&,
+                               const Arch&) const override {
     const Reduction reduction = reduction_of(problem), text = reduction_of(written);
     const int64_t width = int64_t{side_by_side(written, text)} * vector(written, text);
     Launch launch;
-    launch.grid = {static_cast<unsigned>(reduction.outer.constant()), static_cast<unsigned>((reduction.inner.constant() + width - 1) / width), 1};
+    launch.grid = {static_cast<unsigned>(reduction.outer.constant()),
+                   static_cast<unsigned>((reduction.inner.constant() + width - 1) / width), 1};
     return {launch};
   }
 

@@ -1,4 +1,5 @@
-// Softmax, log-softmax, layer norm and RMS norm over the last axis with any pointwise body, by kernels/rows.cuh.
+// Softmax, log-softmax, layer norm and RMS norm over the last axis with any pointwise body, by
+// kernels/rows.cuh.
 #include <algorithm>
 
 #include "cuda/contraction.h"
@@ -36,7 +37,9 @@ Support analyse(const Problem& problem, Rows& rows) {
     axis = node.attributes.as<ops::LayerNormAttributes>().axis;
     rows.epsilon = node.attributes.as<ops::LayerNormAttributes>().epsilon;
     for (size_t i = 1; i < node.outputs.size(); ++i)
-      if (node.outputs[i] && (!problem.body().value(node.outputs[i]).uses.empty() || problem.body().is_output(node.outputs[i]))) return Support::no("it gives no statistics");
+      if (node.outputs[i] &&
+          (!problem.body().value(node.outputs[i]).uses.empty() || problem.body().is_output(node.outputs[i])))
+        return Support::no("it gives no statistics");
     rows.scale = problem.input_index(node.inputs[1]);
     if (rows.scale < 0) return Support::no("the scale is a literal");
     if (node.inputs.size() > 2 && node.inputs[2]) {
@@ -50,11 +53,14 @@ Support analyse(const Problem& problem, Rows& rows) {
   if (rows.input < 0) return Support::no("its input is a literal");
   const ir::TensorType& x = problem.input(rows.input);
   rows.dtype = x.dtype;
-  if (x.rank() < 2 || ops::normalize_axis(axis, x.rank()) != x.rank() - 1) return Support::no("it runs over the last axis of a tensor of rank 2 or more");
+  if (x.rank() < 2 || ops::normalize_axis(axis, x.rank()) != x.rank() - 1)
+    return Support::no("it runs over the last axis of a tensor of rank 2 or more");
   if (x.layout != ir::Layout::plain) return Support::no("it takes plain tensors");
-  if (x.dtype != DType::f32 && x.dtype != DType::f16 && x.dtype != DType::bf16) return Support::no("it takes f32, f16 and bf16");
+  if (x.dtype != DType::f32 && x.dtype != DType::f16 && x.dtype != DType::bf16)
+    return Support::no("it takes f32, f16 and bf16");
   for (int operand : {rows.scale, rows.shift})
-    if (operand >= 0 && (problem.input(operand).dtype != x.dtype || problem.input(operand).rank() != 1)) return Support::no("scale or bias of another kind");
+    if (operand >= 0 && (problem.input(operand).dtype != x.dtype || problem.input(operand).rank() != 1))
+      return Support::no("scale or bias of another kind");
   rows.length = x.shape.back();
   Contraction& c = rows.as_contraction;
   c.node = 0;
@@ -93,9 +99,11 @@ class RowsTactic : public GeneratedTactic {
     for (int lanes : {32, 128, 256, 512}) {
       if (lanes > 32 && length < 4 * lanes) continue;
       const bool fills = count * lanes >= int64_t{gpu.multiprocessors} * 256, fits = length <= lanes * 64;
-      found.push_back({fmt::format("lanes{}", lanes), us + (fits ? 0 : 2) + (fills || lanes >= 128 ? 0 : 0.5)});
+      found.push_back(
+          {fmt::format("lanes{}", lanes), us + (fits ? 0 : 2) + (fills || lanes >= 128 ? 0 : 0.5)});
     }
-    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
     return found;
   }
 
@@ -113,15 +121,21 @@ class RowsTactic : public GeneratedTactic {
     std::string affine;
     const auto operand = [&](int input, const char* apply) {
       if (input < 0) return;
-      affine += fmt::format("  {{\n    float of[VECTOR];\n    load<Element, VECTOR>(of, {} + j);\n#pragma unroll\n    for (int v = 0; v < VECTOR; ++v) y[v] {} of[v];\n  }}\n",
-                            operand_pointer(problem, input), apply);
+      affine += fmt::format(
+          "  {{\n    float of[VECTOR];\n    load<Element, VECTOR>(of, {} + j);\n#pragma unroll\n    for (int "
+          "v = 0; v < VECTOR; ++v) y[v] {} of[v];\n  }}\n",
+          operand_pointer(problem, input), apply);
     };
     operand(rows.scale, "*=");
     operand(rows.shift, "+=");
-    return fmt::format("using Element = {};\nconstexpr float EPSILON = {:a}f;\n", memory_type(rows.dtype), static_cast<float>(rows.epsilon)) +
-           constants_text({{"KIND", static_cast<int>(rows.kind)}, {"LANES", lanes}, {"STEPS", steps}}) + epilogue.text() +
-           fmt::format("BURNISH_DEVICE const Element* input(const Operands& p) {{ return {}; }}\n", operand_pointer(problem, rows.input)) +
-           "BURNISH_DEVICE void scale_and_shift(const Operands& p, int j, float (&y)[VECTOR]) {\n" + affine + "}\n" + kernel_text("rows");
+    return fmt::format("using Element = {};\nconstexpr float EPSILON = {:a}f;\n", memory_type(rows.dtype),
+                       static_cast<float>(rows.epsilon)) +
+           constants_text({{"KIND", static_cast<int>(rows.kind)}, {"LANES", lanes}, {"STEPS", steps}}) +
+           epilogue.text() +
+           fmt::format("BURNISH_DEVICE const Element* input(const Operands& p) {{ return {}; }}\n",
+                       operand_pointer(problem, rows.input)) +
+           "BURNISH_DEVICE void scale_and_shift(const Operands& p, int j, float (&y)[VECTOR]) {\n" + affine +
+           "}\n" + kernel_text("rows");
   }
 
   Sizes sizes(const Problem& problem, const std::string&) const override {
@@ -134,8 +148,10 @@ class RowsTactic : public GeneratedTactic {
     return sizes;
   }
 
-  std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate, const Arch&) const override {
-    const int64_t lanes = lanes_of(candidate), threads = std::max<int64_t>(lanes, 128), each = threads / lanes;
+  std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate,
+                               const Arch&) const override {
+    const int64_t lanes = lanes_of(candidate), threads = std::max<int64_t>(lanes, 128),
+                  each = threads / lanes;
     Launch launch;
     launch.threads = static_cast<unsigned>(threads);
     launch.grid[0] = static_cast<unsigned>((rows_of(problem).total_rows.constant() + each - 1) / each);

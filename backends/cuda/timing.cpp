@@ -8,7 +8,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double microseconds_since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
+double microseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -19,7 +21,8 @@ double median(std::vector<double> values) {
 class Timer {
  public:
   Timer(CudaDevice& device, CUstream stream) : device_(device), stream_(stream) {
-    for (CUevent* event : {&begin_, &end_}) device.check(driver().cuEventCreate(event, CU_EVENT_DEFAULT), "cuEventCreate");
+    for (CUevent* event : {&begin_, &end_})
+      device.check(driver().cuEventCreate(event, CU_EVENT_DEFAULT), "cuEventCreate");
   }
   ~Timer() {
     for (CUevent event : {begin_, end_}) driver().cuEventDestroy(event);
@@ -39,7 +42,8 @@ class Timer {
   CUevent begin_ = nullptr, end_ = nullptr;
 };
 
-/// Times run() (which does `calls` calls) until the budget is spent, three times at least; microseconds of one call.
+/// Times run() (which does `calls` calls) until the budget is spent, three times at least; microseconds of
+/// one call.
 template <class Run>
 double time_repeats(Timer& timer, Run&& run, int calls, double budget_us) {
   std::vector<double> times;
@@ -55,7 +59,8 @@ double time_repeats(Timer& timer, Run&& run, int calls, double budget_us) {
 
 }  // namespace
 
-double measure_on_gpu(CudaDevice& device, const std::function<void(device::Stream&, int)>& enqueue, int rotate, double budget_us) {
+double measure_on_gpu(CudaDevice& device, const std::function<void(device::Stream&, int)>& enqueue,
+                      int rotate, double budget_us) {
   const std::unique_ptr<device::Stream> owned = device.create_stream();
   CudaStream& stream = cuda_stream(*owned);
   enqueue(stream, 0);
@@ -79,11 +84,13 @@ double measure_on_gpu(CudaDevice& device, const std::function<void(device::Strea
   }
   if (!graph) {
     int next = 0;
-    return time_repeats(timer, [&] { enqueue(stream, next++ % rotate); }, 1, budget_us);
+    return time_repeats(
+        timer, [&] { enqueue(stream, next++ % rotate); }, 1, budget_us);
   }
   graph->launch(stream);
   stream.synchronize();
-  return time_repeats(timer, [&] { graph->launch(stream); }, calls, budget_us);
+  return time_repeats(
+      timer, [&] { graph->launch(stream); }, calls, budget_us);
 }
 
 }  // namespace burnish::cuda

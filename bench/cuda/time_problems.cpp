@@ -1,5 +1,6 @@
-// time_problems FILE [MOST]: for each problem (one a line, '#' for comments) every tactic's best MOST candidates on the GPU, checked
-// against the reference, with their times. Exits with 1 if any is wrong or cannot be run.
+// time_problems FILE [MOST]: for each problem (one a line, '#' for comments) every tactic's best MOST
+// candidates on the GPU, checked against the reference, with their times. Exits with 1 if any is wrong or
+// cannot be run.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -16,7 +17,9 @@ namespace {
 using namespace burnish;
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 struct Row {
   std::string name, wrong;
@@ -46,7 +49,8 @@ int time_problem(const device::Problem& problem, device::Device& device, size_t 
     for (const device::Candidate& candidate : candidates) {
       Row row{tactic->name() + " " + candidate.id, {}, 0, candidate.estimate_us};
       try {
-        const tune::TrialResult result = tune::try_candidate(problem, *tactic, candidate, expected, device, 3000);
+        const tune::TrialResult result =
+            tune::try_candidate(problem, *tactic, candidate, expected, device, 3000);
         row.microseconds = result.microseconds;
         row.wrong = result.wrong;
       } catch (const Error& error) {
@@ -55,10 +59,12 @@ int time_problem(const device::Problem& problem, device::Device& device, size_t 
       rows.push_back(std::move(row));
     }
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.microseconds < b.microseconds; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.microseconds < b.microseconds; });
   int wrong = 0;
   for (const Row& row : rows) {
-    fmt::print("  {:9.2f} us (guess {:7.1f})  {} {}\n", row.microseconds, row.estimate, row.name, row.wrong.substr(0, 600));
+    fmt::print("  {:9.2f} us (guess {:7.1f})  {} {}\n", row.microseconds, row.estimate, row.name,
+               row.wrong.substr(0, 600));
     wrong += !row.wrong.empty();
   }
   if (rows.empty()) fmt::print("  no tactic\n");

@@ -26,7 +26,8 @@ TEST(Gpu, EveryCandidateAgreesWithTheReference) {
       if (!tactic->supports(problem, device->info())) continue;
       for (const device::Candidate& candidate : tactic->candidates(problem, *device)) {
         SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
-        EXPECT_NO_THROW(EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
+        EXPECT_NO_THROW(
+            EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
       }
     }
   }

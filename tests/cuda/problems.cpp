@@ -8,15 +8,21 @@ namespace {
 using Texts = std::vector<std::string>;
 
 /// conv + bias [+ residual] + relu, one kernel.
-std::string conv(const std::string& dtype, int n, int c, int h, int w, int filters, int kernel, int stride, int pad, bool residual, int group = 1,
-                 const char* in = " nhwc", const char* out = " nhwc") {
+std::string conv(const std::string& dtype, int n, int c, int h, int w, int filters, int kernel, int stride,
+                 int pad, bool residual, int group = 1, const char* in = " nhwc", const char* out = " nhwc") {
   const int oh = (h + 2 * pad - kernel) / stride + 1, ow = (w + 2 * pad - kernel) / stride + 1;
   const std::string y = fmt::format("{}[{},{},{},{}]", dtype, n, filters, oh, ow);
-  std::string text = fmt::format("graph problem(%x0: {}[{},{},{},{}]{}, %w1: {}[{},{},{},{}], %w2: {}[{}]", dtype, n, c, h, w, in, dtype, filters, c / group, kernel, kernel, dtype, filters);
+  std::string text =
+      fmt::format("graph problem(%x0: {}[{},{},{},{}]{}, %w1: {}[{},{},{},{}], %w2: {}[{}]", dtype, n, c, h,
+                  w, in, dtype, filters, c / group, kernel, kernel, dtype, filters);
   if (residual) text += fmt::format(", %x3: {}{}", y, out);
-  text += fmt::format(") {{ %v0 = conv(%x0, %w1, %w2) {{strides=[{0},{0}], pads=[{1},{1},{1},{1}], group={2}}} : {3} ", stride, pad, group, y);
-  if (residual) text += fmt::format("%v1 = add(%v0, %x3) : {} %v2 = relu(%v1) : {}{} yield %v2 }}", y, y, out);
-  else text += fmt::format("%v1 = relu(%v0) : {}{} yield %v1 }}", y, out);
+  text += fmt::format(
+      ") {{ %v0 = conv(%x0, %w1, %w2) {{strides=[{0},{0}], pads=[{1},{1},{1},{1}], group={2}}} : {3} ",
+      stride, pad, group, y);
+  if (residual)
+    text += fmt::format("%v1 = add(%v0, %x3) : {} %v2 = relu(%v1) : {}{} yield %v2 }}", y, y, out);
+  else
+    text += fmt::format("%v1 = relu(%v0) : {}{} yield %v1 }}", y, out);
   return text;
 }
 
@@ -29,22 +35,47 @@ void add_contractions(Texts& texts) {
     texts.push_back(conv(dtype, 1, 3, 20, 21, 17, 3, 2, 1, false, 1, "", " nhwc"));
     texts.push_back(conv(dtype, 1, 24, 10, 12, 16, 5, 1, 2, true, 1, "", ""));
     texts.push_back(conv(dtype, 2, 64, 8, 9, 64, 3, 1, 1, false, 4));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,33,96], %w1: {0}[96,136], %w2: {0}[136]) {{ %v0 = matmul(%x0, %w1) : {0}[2,33,136] "
-                                "%v1 = add(%v0, %w2) : {0}[2,33,136] %v2 = gelu(%v1) : {0}[2,33,136] yield %v2 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,3,37,64], %x1: {0}[2,3,41,64]) {{ %v0 = matmul(%x0, %x1) {{transpose_b=true}} : {0}[2,3,37,41] yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[6,37,41], %x1: {0}[6,41,24], %x2: {0}[6,37,24]) {{ %v0 = matmul(%x0, %x1) : {0}[6,37,24] %v1 = add(%v0, %x2) : {0}[6,37,24] yield %v1 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[1,13], %w1: {0}[13,1000]) {{ %v0 = matmul(%x0, %w1) : {0}[1,1000] yield %v0 }}", dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,33,96], %w1: {0}[96,136], %w2: {0}[136]) {{ %v0 = matmul(%x0, "
+                    "%w1) : {0}[2,33,136] "
+                    "%v1 = add(%v0, %w2) : {0}[2,33,136] %v2 = gelu(%v1) : {0}[2,33,136] yield %v2 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,3,37,64], %x1: {0}[2,3,41,64]) {{ %v0 = matmul(%x0, %x1) "
+                    "{{transpose_b=true}} : {0}[2,3,37,41] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[6,37,41], %x1: {0}[6,41,24], %x2: {0}[6,37,24]) {{ %v0 = "
+                    "matmul(%x0, %x1) : {0}[6,37,24] %v1 = add(%v0, %x2) : {0}[6,37,24] yield %v1 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1,13], %w1: {0}[13,1000]) {{ %v0 = matmul(%x0, %w1) : "
+                    "{0}[1,1000] yield %v0 }}",
+                    dtype));
   }
   // a scale of each image and channel, as squeeze-and-excitation has it
-  texts.push_back("graph problem(%x0: f16[2,32,6,5] nhwc, %w1: f16[48,32,1,1], %x2: f16[2,48,1,1] nhwc) { %v0 = conv(%x0, %w1) : f16[2,48,6,5] %v1 = mul(%v0, %x2) : f16[2,48,6,5] nhwc yield %v1 }");
+  texts.push_back(
+      "graph problem(%x0: f16[2,32,6,5] nhwc, %w1: f16[48,32,1,1], %x2: f16[2,48,1,1] nhwc) { %v0 = "
+      "conv(%x0, %w1) : f16[2,48,6,5] %v1 = mul(%v0, %x2) : f16[2,48,6,5] nhwc yield %v1 }");
 }
 
 void add_pointwise(Texts& texts) {
   for (const char* dtype : {"f32", "f16", "bf16", "f64"}) {
-    texts.push_back(fmt::format("graph problem(%x0: {0}[3,5,7], %x1: {0}[5,1]) {{ %v0 = add(%x0, %x1) : {0}[3,5,7] %v1 = gelu(%v0) : {0}[3,5,7] %v2 = silu(%v1) : {0}[3,5,7] yield %v2 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,16,5,3] nhwc, %x1: {0}[2,16,1,1] nhwc, %w2: {0}[16,1,1]) {{ %v0 = mul(%x0, %x1) : {0}[2,16,5,3] %v1 = sub(%v0, %w2) : {0}[2,16,5,3] %v2 = hardswish(%v1) : {0}[2,16,5,3] nhwc yield %v2 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[1001]) {{ %v0 = tanh(%x0) : {0}[1001] %v1 = leaky_relu(%v0) {{alpha=0.2}} : {0}[1001] yield %v1 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,19,5,6]) {{ %v0 = reformat(%x0) : {0}[2,19,5,6] nhwc yield %v0 }}", dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[3,5,7], %x1: {0}[5,1]) {{ %v0 = add(%x0, %x1) : {0}[3,5,7] %v1 = "
+                    "gelu(%v0) : {0}[3,5,7] %v2 = silu(%v1) : {0}[3,5,7] yield %v2 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,16,5,3] nhwc, %x1: {0}[2,16,1,1] nhwc, %w2: {0}[16,1,1]) {{ "
+                    "%v0 = mul(%x0, %x1) : {0}[2,16,5,3] %v1 = sub(%v0, %w2) : {0}[2,16,5,3] %v2 = "
+                    "hardswish(%v1) : {0}[2,16,5,3] nhwc yield %v2 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1001]) {{ %v0 = tanh(%x0) : {0}[1001] %v1 = leaky_relu(%v0) "
+                    "{{alpha=0.2}} : {0}[1001] yield %v1 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[2,19,5,6]) {{ %v0 = reformat(%x0) : {0}[2,19,5,6] nhwc yield %v0 }}", dtype));
   }
 }
 
@@ -52,36 +83,78 @@ void add_depthwise_and_pools(Texts& texts) {
   for (const char* dtype : {"f16", "f32"}) {
     for (int stride : {1, 2}) {
       const int h = (13 + 2 - 3) / stride + 1, w = (10 + 2 - 3) / stride + 1;
-      texts.push_back(fmt::format("graph problem(%x0: {0}[2,24,13,10] nhwc, %w1: {0}[24,1,3,3], %w2: {0}[24]) {{ %v0 = conv(%x0, %w1, %w2) {{strides=[{1},{1}], pads=[1,1,1,1], group=24}} : {0}[2,24,{2},{3}] "
-                                  "%v1 = clip(%v0) {{min=0.0, max=6.0}} : {0}[2,24,{2},{3}] nhwc yield %v1 }}", dtype, stride, h, w));
+      texts.push_back(fmt::format(
+          "graph problem(%x0: {0}[2,24,13,10] nhwc, %w1: {0}[24,1,3,3], %w2: {0}[24]) {{ %v0 = conv(%x0, "
+          "%w1, %w2) {{strides=[{1},{1}], pads=[1,1,1,1], group=24}} : {0}[2,24,{2},{3}] "
+          "%v1 = clip(%v0) {{min=0.0, max=6.0}} : {0}[2,24,{2},{3}] nhwc yield %v1 }}",
+          dtype, stride, h, w));
     }
-    texts.push_back(fmt::format("graph problem(%x0: {0}[1,7,9,11] nhwc, %w1: {0}[7,1,5,5]) {{ %v0 = conv(%x0, %w1) {{pads=[2,2,2,2], group=7}} : {0}[1,7,9,11] nhwc yield %v0 }}", dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1,7,9,11] nhwc, %w1: {0}[7,1,5,5]) {{ %v0 = conv(%x0, %w1) "
+                    "{{pads=[2,2,2,2], group=7}} : {0}[1,7,9,11] nhwc yield %v0 }}",
+                    dtype));
     for (const char* layout : {" nhwc", ""}) {
-      texts.push_back(fmt::format("graph problem(%x0: {0}[2,24,13,11]{1}) {{ %v0 = max_pool(%x0) {{kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]}} : {0}[2,24,7,6]{1} yield %v0 }}", dtype, layout));
-      texts.push_back(fmt::format("graph problem(%x0: {0}[2,9,13,11]{1}) {{ %v0 = average_pool(%x0) {{kernel_shape=[3,3], pads=[1,1,1,1], count_include_pad=true}} : {0}[2,9,13,11]{1} yield %v0 }}", dtype, layout));
+      texts.push_back(
+          fmt::format("graph problem(%x0: {0}[2,24,13,11]{1}) {{ %v0 = max_pool(%x0) {{kernel_shape=[3,3], "
+                      "strides=[2,2], pads=[1,1,1,1]}} : {0}[2,24,7,6]{1} yield %v0 }}",
+                      dtype, layout));
+      texts.push_back(fmt::format(
+          "graph problem(%x0: {0}[2,9,13,11]{1}) {{ %v0 = average_pool(%x0) {{kernel_shape=[3,3], "
+          "pads=[1,1,1,1], count_include_pad=true}} : {0}[2,9,13,11]{1} yield %v0 }}",
+          dtype, layout));
     }
   }
 }
 
 void add_rows(Texts& texts) {
   for (const char* dtype : {"f16", "bf16", "f32"}) {
-    texts.push_back(fmt::format("graph problem(%x0: {0}[3,5,40]) {{ %v0 = softmax(%x0) : {0}[3,5,40] yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[7,1003]) {{ %v0 = log_softmax(%x0) : {0}[7,1003] yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,9,768], %w1: {0}[768], %w2: {0}[768], %x3: {0}[2,9,768]) {{ %v0 = layer_norm(%x0, %w1, %w2) : {0}[2,9,768] %v1 = add(%v0, %x3) : {0}[2,9,768] yield %v1 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[4,9001], %w1: {0}[9001]) {{ %v0 = rms_norm(%x0, %w1) : {0}[4,9001] yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,40,7,5] nhwc) {{ %v0 = reduce_mean(%x0) {{axes=[2,3]}} : {0}[2,40,1,1] nhwc yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,41,7,5]) {{ %v0 = reduce_mean(%x0) {{axes=[2,3], keepdims=false}} : {0}[2,41] yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[6,300]) {{ %v0 = reduce_max(%x0) {{axes=[1]}} : {0}[6,1] yield %v0 }}", dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[3,5,40]) {{ %v0 = softmax(%x0) : {0}[3,5,40] yield %v0 }}", dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[7,1003]) {{ %v0 = log_softmax(%x0) : {0}[7,1003] yield %v0 }}", dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[2,9,768], %w1: {0}[768], %w2: {0}[768], %x3: {0}[2,9,768]) {{ %v0 = "
+        "layer_norm(%x0, %w1, %w2) : {0}[2,9,768] %v1 = add(%v0, %x3) : {0}[2,9,768] yield %v1 }}",
+        dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[4,9001], %w1: {0}[9001]) {{ %v0 = rms_norm(%x0, %w1) : "
+                    "{0}[4,9001] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,40,7,5] nhwc) {{ %v0 = reduce_mean(%x0) {{axes=[2,3]}} : "
+                    "{0}[2,40,1,1] nhwc yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,41,7,5]) {{ %v0 = reduce_mean(%x0) {{axes=[2,3], "
+                    "keepdims=false}} : {0}[2,41] yield %v0 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[6,300]) {{ %v0 = reduce_max(%x0) {{axes=[1]}} : {0}[6,1] yield %v0 }}",
+        dtype));
   }
 }
 
 void add_moves(Texts& texts) {
   for (const char* dtype : {"f16", "f32"}) {
-    texts.push_back(fmt::format("graph problem(%w0: {0}[11,24], %x1: i64[2,5]) {{ %v0 = gather(%w0, %x1) : {0}[2,5,24] yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,5,3,8]) {{ %v0 = transpose(%x0) {{perm=[0,2,1,3]}} : {0}[2,3,5,8] yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,5,3,7]) {{ %v0 = transpose(%x0) {{perm=[0,2,3,1]}} : {0}[2,3,7,5] yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,16,3,5] nhwc, %x1: {0}[2,8,3,5] nhwc) {{ %v0 = concat(%x0, %x1) {{axis=1}} : {0}[2,24,3,5] nhwc yield %v0 }}", dtype));
-    texts.push_back(fmt::format("graph problem(%x0: {0}[2,5,3], %x1: {0}[2,4,3]) {{ %v0 = concat(%x0, %x1) {{axis=1}} : {0}[2,9,3] yield %v0 }}", dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%w0: {0}[11,24], %x1: i64[2,5]) {{ %v0 = gather(%w0, %x1) : {0}[2,5,24] yield %v0 }}",
+        dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,5,3,8]) {{ %v0 = transpose(%x0) {{perm=[0,2,1,3]}} : "
+                    "{0}[2,3,5,8] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,5,3,7]) {{ %v0 = transpose(%x0) {{perm=[0,2,3,1]}} : "
+                    "{0}[2,3,7,5] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,16,3,5] nhwc, %x1: {0}[2,8,3,5] nhwc) {{ %v0 = concat(%x0, "
+                    "%x1) {{axis=1}} : {0}[2,24,3,5] nhwc yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,5,3], %x1: {0}[2,4,3]) {{ %v0 = concat(%x0, %x1) {{axis=1}} : "
+                    "{0}[2,9,3] yield %v0 }}",
+                    dtype));
   }
 }
 
