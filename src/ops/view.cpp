@@ -133,10 +133,14 @@ void infer_flatten(InferContext& context) {
 }
 
 void infer_bitcast(InferContext& context) {
-  const DType to = context.attributes<BitcastAttributes>().to;
-  require(dtype_bytes(to) == dtype_bytes(context.dtype(0)),
-          "cannot take the bits of {} for {}: the widths differ", dtype_name(context.dtype(0)),
-          dtype_name(to));
+  const DType from = context.dtype(0), to = context.attributes<BitcastAttributes>().to;
+  // In memory a four-bit integer takes a whole byte and a bool is 0 or 1: other bits would not be values of
+  // theirs.
+  const auto has_own_form = [](DType dtype) { return dtype == DType::i4 || dtype == DType::u4; };
+  require(from == to || (!has_own_form(from) && !has_own_form(to) && to != DType::boolean),
+          "the bits of {} cannot be taken for {}", dtype_name(from), dtype_name(to));
+  require(dtype_bytes(to) == dtype_bytes(from), "cannot take the bits of {} for {}: the widths differ",
+          dtype_name(from), dtype_name(to));
   context.set(0, to, context.shape(0));
 }
 

@@ -75,6 +75,8 @@ TEST(Bitcast, KeepsTheBits) {
       run(def::bitcast, BitcastAttributes{DType::i32}, {Tensor::of<float>({2}, {1.0f, -2.0f})}), {2},
       {0x3f800000, static_cast<int32_t>(0xc0000000)});
   EXPECT_THROW(run(def::bitcast, BitcastAttributes{DType::i64}, {counting({2})}), Error);
+  EXPECT_THROW(run(def::bitcast, BitcastAttributes{DType::i4}, {counting<uint8_t>({2})}), Error);
+  EXPECT_THROW(run(def::bitcast, BitcastAttributes{DType::boolean}, {counting<uint8_t>({3})}), Error);
 }
 
 TEST(ShapeOp, ClampsStartAndEnd) {
