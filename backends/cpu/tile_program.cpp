@@ -212,7 +212,7 @@ void BoundProgram::assign_memory() {
   const int64_t fits = scratch_bytes / (std::max(slots, 1) * most_bytes);
   tile_ = std::min(std::clamp(share / 64 * 64, smallest_tile, largest_tile), fits / 16 * 16);
   slot_bytes_ = tile_ * most_bytes;
-  if (sizes_.back() <= tile_) tile_ = tile_ / sizes_.back() * sizes_.back();
+  if (sizes_.back() > 0 && sizes_.back() <= tile_) tile_ = tile_ / sizes_.back() * sizes_.back();
 }
 
 bool BoundProgram::may_overwrite(size_t input) const {

@@ -33,12 +33,13 @@ class ProgramWriter {
   Blob add_weight(const Tensor& tensor);
   Blob add_code(const std::string& code);
 
-  std::string text_, code_;
+  std::string code_;
   std::vector<std::string_view> weights_;
   std::vector<Tensor> kept_;
   uint64_t weights_bytes_ = 0;
   std::map<std::pair<const void*, int64_t>, Blob> known_weights_;
   std::map<std::string, Blob> known_code_;
+  std::string text_;  // last: making it fills the others
 };
 
 /// Reads them back; weights stay in the file's mapping. Throws Error naming the section that is wrong.

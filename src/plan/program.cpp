@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "ops/evaluate.h"
+#include "ops/table.h"
 
 namespace burnish::plan {
 
@@ -59,7 +60,9 @@ std::shared_ptr<Program> load_program(std::shared_ptr<ir::Graph> graph, std::vec
     for (const ir::Output& output : graph->outputs) keep(output.value);
     for (ir::NodeId id : graph->order()) {
       const device::Kernel* kernel = program->kernels[static_cast<size_t>(id.index)].get();
-      if (is_control(graph->node(id)) || ops::definition(graph->node(id)).view || (kernel && kernel->makes_outputs()))
+      const ops::OpDef& op = ops::definition(graph->node(id));
+      const bool copies = op.view || &op == &ops::def::concat;  // the plan may copy their operands
+      if (is_control(graph->node(id)) || copies || (kernel && kernel->makes_outputs()))
         for (ir::ValueId input : graph->node(id).inputs) keep(input);
     }
     stream->synchronize();

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "ops/infer.h"
+#include "ops/table.h"
 #include "ops/data_attributes.h"
 #include "plan/aliases.h"
 
@@ -148,7 +149,7 @@ class Planner {
     for (ir::ValueId input : node.inputs)
       if (input) know(input, position);
     if (ops::definition(node).view) return plan_view(node, position);
-    if (node.op->name == "concat" && plan_concat(node, position)) return true;
+    if (node.op == &ops::def::concat && plan_concat(node, position)) return true;
     plan_kernel(id, position);
     return true;
   }

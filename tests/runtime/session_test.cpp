@@ -1,0 +1,69 @@
+// Programs as sessions run them, beside ops::evaluate.
+#include <burnish/burnish.h>
+#include <gtest/gtest.h>
+
+#include "build/model.h"
+#include "ops/evaluate.h"
+#include "ops/table.h"
+
+namespace burnish {
+namespace {
+
+Engine built(std::string_view text) {
+  auto state = std::make_shared<model_internal::ModelState>();
+  state->graph = ir::parse(text, ops::op_lookup());
+  BuildOptions options;
+  options.device = "cpu";
+  options.measure = false;
+  options.tuning_cache = "none";
+  return build(Model(state), options);
+}
+
+TEST(Session, ConcatTakesConstants) {
+  const Engine engine = built(R"(graph main(%x: f32[1,2]) {
+  constant @c: f32[1,3] = {3.0, 4.0, 5.0}
+  %y = concat(%x, @c) {axis=1} : f32[1,5]
+  %z = concat(@c, %y, %x) {axis=1} : f32[1,10]
+  yield z=%z
+})");
+  const Tensor z = Session(engine).run(Tensor::of<float>({1, 2}, {1, 2}));
+  const std::vector<float> expected = {3, 4, 5, 1, 2, 3, 4, 5, 1, 2};
+  EXPECT_EQ(std::vector<float>(z.data<float>(), z.data<float>() + z.size()), expected);
+}
+
+TEST(Session, NothingInGivesNothingOut) {
+  const Engine engine = built("graph main(%x: f32[2,0,4]) {\n  %y = neg(%x) : f32[2,0,4]\n  %z = relu(%y) : f32[2,0,4]\n  yield z=%z\n}");
+  EXPECT_EQ(Session(engine).run(Tensor(DType::f32, {2, 0, 4})).shape(), (Shape{2, 0, 4}));
+}
+
+TEST(Session, ResultsThatAreInputsConstantsOrOneAnotherAreCopies) {
+  const Engine engine = built(R"(graph main(%x: f32[2]) {
+  constant @c: f32[2] = {3.0, 4.0}
+  %y = neg(%x) : f32[2]
+  yield a=%x, b=@c, c=%y, d=%y
+})");
+  const Tensor x = Tensor::of<float>({2}, {1, 2});
+  const TensorMap results = Session(engine).run({{"x", x}});
+  EXPECT_NE(results.at("a").raw(), x.raw());
+  EXPECT_NE(results.at("c").raw(), results.at("d").raw());
+  EXPECT_EQ(results.at("b").data<float>()[1], 4);
+  EXPECT_EQ(results.at("d").data<float>()[1], -2);
+}
+
+TEST(Session, SavedEnginesGiveTheSameBits) {
+  const Engine engine = built(R"(graph main(%x: f32[1,3,8,8]) {
+  constant @w: f32[2,3,1,1] = {0.5, -1.0, 2.0, 0.25, 1.0, -0.5}
+  %y = conv(%x, @w) : f32[1,2,8,8]
+  %z = relu(%y) : f32[1,2,8,8]
+  yield z=%z
+})");
+  Tensor x(DType::f32, {1, 3, 8, 8});
+  for (int64_t i = 0; i < x.size(); ++i) x.data<float>()[i] = static_cast<float>(i % 17) - 8;
+  const std::string path = testing::TempDir() + "session_test.burnish";
+  engine.save(path);
+  const Tensor before = Session(engine).run(x), after = Session(Engine::load(path)).run(x);
+  for (int64_t i = 0; i < before.size(); ++i) EXPECT_EQ(before.data<float>()[i], after.data<float>()[i]) << i;
+}
+
+}  // namespace
+}  // namespace burnish
