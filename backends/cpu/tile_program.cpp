@@ -196,17 +196,25 @@ void BoundProgram::assign_memory() {
   for (size_t s = 0; s < steps_.size(); ++s)
     for (int32_t i = 0; i < steps_[s].input_count; ++i)
       last_use[static_cast<size_t>(steps_[s].inputs[i])] = s;
-  for (size_t s = 0; s < steps_.size(); ++s) {
+  // A step may write over an operand of the same element size: it reads each element before it writes it.
+  const auto release = [&](size_t s, bool same_size) {
+    const int32_t bytes = places_[static_cast<size_t>(steps_[s].output)].bytes;
     for (int32_t i = 0; i < steps_[s].input_count; ++i) {
       const auto input = static_cast<size_t>(steps_[s].inputs[i]);
       if (places_[input].kind != Place::scratch || last_use[input] != s) continue;
+      if ((places_[input].bytes == bytes) != same_size) continue;
       last_use[input] = steps_.size();  // let go once, if it is both operands
       free.push_back(places_[input].slot);
     }
+  };
+  for (size_t s = 0; s < steps_.size(); ++s) {
+    release(s, true);
     Place& output = places_[static_cast<size_t>(steps_[s].output)];
-    if (output.kind != Place::scratch) continue;
-    output.slot = free.empty() ? slots++ : free.back();
-    if (!free.empty()) free.pop_back();
+    if (output.kind == Place::scratch) {
+      output.slot = free.empty() ? slots++ : free.back();
+      if (!free.empty()) free.pop_back();
+    }
+    release(s, false);
   }
   const int64_t share = working_set_bytes / ((slots + streams) * most_bytes);
   const int64_t fits = scratch_bytes / (std::max(slots, 1) * most_bytes);

@@ -2,6 +2,8 @@
 #include <burnish/burnish.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "build/model.h"
 #include "ops/evaluate.h"
 #include "ops/table.h"
@@ -29,6 +31,20 @@ TEST(Session, ConcatTakesConstants) {
   const Tensor z = Session(engine).run(Tensor::of<float>({1, 2}, {1, 2}));
   const std::vector<float> expected = {3, 4, 5, 1, 2, 3, 4, 5, 1, 2};
   EXPECT_EQ(std::vector<float>(z.data<float>(), z.data<float>() + z.size()), expected);
+}
+
+TEST(Session, AWiderResultLeavesTheConditionAlone) {
+  const Engine engine = built(R"(graph main(%x: f32[100], %low: f32[], %high: f32[]) {
+  %a = less(%x, %low) : bool[100]
+  %b = where(%a, %low, %x) : f32[100]
+  %c = less(%high, %b) : bool[100]
+  %d = where(%c, %high, %b) : f32[100]
+  yield d=%d
+})");
+  Tensor x(DType::f32, {100});
+  for (int i = 0; i < 100; ++i) x.data<float>()[i] = static_cast<float>((i * 37) % 11 - 5);
+  const TensorMap results = Session(engine).run({{"x", x}, {"low", Tensor::scalar(-1.0f)}, {"high", Tensor::scalar(1.0f)}});
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(results.at("d").data<float>()[i], std::clamp(x.data<float>()[i], -1.0f, 1.0f)) << i;
 }
 
 TEST(Session, NothingInGivesNothingOut) {
