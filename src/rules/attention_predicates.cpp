@@ -51,13 +51,17 @@ Support number_or_none(const Match& match, const Arguments& arguments) {
   return Support::no("{} is not in [{}, {}]", *number, arguments.number(1), arguments.number(2));
 }
 
-/// attends(%q, %k, %v): [batch, heads, length, size] with one batch, and heads of k and v that q's share evenly.
+/// attends(%q, %k, %v): [batch, heads, length, size] with one batch, and heads of k and v that q's share
+/// evenly.
 Support attends(const Match& match, const Arguments& arguments) {
-  const Dims &q = shape_of(match, arguments, 0), &k = shape_of(match, arguments, 1), &v = shape_of(match, arguments, 2);
+  const Dims &q = shape_of(match, arguments, 0), &k = shape_of(match, arguments, 1),
+             &v = shape_of(match, arguments, 2);
   if (q.size() != 4 || k.size() != 4 || v.size() != 4) return Support::no("the rank is {}", q.size());
-  const bool shared = k[1] == q[1] || (k[1].is_constant() && q[1].is_constant() && k[1].constant() > 0 && q[1].constant() % k[1].constant() == 0);
+  const bool shared = k[1] == q[1] || (k[1].is_constant() && q[1].is_constant() && k[1].constant() > 0 &&
+                                       q[1].constant() % k[1].constant() == 0);
   if (k[0] != q[0] || v[0] != q[0] || v[1] != k[1] || !shared)
-    return Support::no("batches and heads of [{}], [{}] and [{}] differ", ir::dims_text(q), ir::dims_text(k), ir::dims_text(v));
+    return Support::no("batches and heads of [{}], [{}] and [{}] differ", ir::dims_text(q), ir::dims_text(k),
+                       ir::dims_text(v));
   return Support::yes();
 }
 
@@ -71,7 +75,8 @@ Support same_shape(const Match& match, const Arguments& arguments) {
 Support same_matrices(const Match& match, const Arguments& arguments) {
   const Dims &a = shape_of(match, arguments, 0), &b = shape_of(match, arguments, 1);
   const bool same = a.size() >= 2 && b.size() >= 2 && std::equal(a.end() - 2, a.end(), b.end() - 2);
-  return same ? Support::yes() : Support::no("the matrices of [{}] and [{}] differ", ir::dims_text(a), ir::dims_text(b));
+  return same ? Support::yes()
+              : Support::no("the matrices of [{}] and [{}] differ", ir::dims_text(a), ir::dims_text(b));
 }
 
 /// transposed_matrices(%a, %b): one shape but for the last two dimensions, which are swapped.
@@ -85,21 +90,26 @@ Support transposed_matrices(const Match& match, const Arguments& arguments) {
 
 /// same_elements(%a, %b): as many.
 Support same_elements(const Match& match, const Arguments& arguments) {
-  const ir::Dim a = ir::product(shape_of(match, arguments, 0)), b = ir::product(shape_of(match, arguments, 1));
+  const ir::Dim a = ir::product(shape_of(match, arguments, 0)),
+                b = ir::product(shape_of(match, arguments, 1));
   return a == b ? Support::yes() : Support::no("{} elements, not {}", a.str(), b.str());
 }
 
-/// counts_rows_and_columns(%rows, %columns, %grid, %x, %y): %x is [rows, columns]; %rows varies along the first and
-/// %columns along the last dimension of the grid [rows, 1..., columns], which is also the shape of %y.
+/// counts_rows_and_columns(%rows, %columns, %grid, %x, %y): %x is [rows, columns]; %rows varies along the
+/// first and %columns along the last dimension of the grid [rows, 1..., columns], which is also the shape of
+/// %y.
 Support counts_rows_and_columns(const Match& match, const Arguments& arguments) {
-  const Dims &rows = shape_of(match, arguments, 0), &columns = shape_of(match, arguments, 1), &grid = shape_of(match, arguments, 2),
-             &x = shape_of(match, arguments, 3), &y = shape_of(match, arguments, 4);
+  const Dims &rows = shape_of(match, arguments, 0), &columns = shape_of(match, arguments, 1),
+             &grid = shape_of(match, arguments, 2), &x = shape_of(match, arguments, 3),
+             &y = shape_of(match, arguments, 4);
   if (x.size() != 2 || grid.size() < 2) return Support::no("[{}] is not [rows, columns]", ir::dims_text(x));
   Dims expected_rows(grid.size(), 1), expected_columns(grid.size(), 1), expected(grid.size(), 1);
   expected_rows.front() = expected.front() = x[0];
   expected_columns.back() = expected.back() = x[1];
   const bool good = rows == expected_rows && columns == expected_columns && grid == expected && y == expected;
-  return good ? Support::yes() : Support::no("[{}] and [{}] do not count through [{}]", ir::dims_text(rows), ir::dims_text(columns), ir::dims_text(x));
+  return good ? Support::yes()
+              : Support::no("[{}] and [{}] do not count through [{}]", ir::dims_text(rows),
+                            ir::dims_text(columns), ir::dims_text(x));
 }
 
 /// is_stride(%stride, %x, axis): known to hold the size of that dimension.
@@ -114,7 +124,8 @@ Support is_stride(const Match& match, const Arguments& arguments) {
 /// counts_up(%x): constants 0, 1, 2, ... along the last axis, the only one that is not 1.
 Support counts_up(const Match& match, const Arguments& arguments) {
   const Tensor data = match.tensor(arguments.value(0));
-  const bool integers = !data.empty() && data.dtype() == DType::i64 && data.rank() >= 1 && data.shape().back() == data.size();
+  const bool integers =
+      !data.empty() && data.dtype() == DType::i64 && data.rank() >= 1 && data.shape().back() == data.size();
   if (!integers) return Support::no("not a constant row of integers");
   for (int64_t i = 0; i < data.size(); ++i)
     if (data.data<int64_t>()[i] != i) return Support::no("element {} is {}", i, data.data<int64_t>()[i]);
@@ -125,7 +136,8 @@ Support counts_up(const Match& match, const Arguments& arguments) {
 Support last_of(const Match& match, const Arguments& arguments) {
   const auto contents = contents_of(match, arguments.value(0));
   const int64_t rank = match.type(arguments.value(1)).rank();
-  const bool good = contents && contents->size() == 1 && ((*contents)[0].is(rank - 1) || (*contents)[0].is(-1));
+  const bool good =
+      contents && contents->size() == 1 && ((*contents)[0].is(rank - 1) || (*contents)[0].is(-1));
   return good ? Support::yes() : Support::no("not along the last axis alone");
 }
 
