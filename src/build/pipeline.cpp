@@ -8,6 +8,7 @@ using namespace passes;
 
 void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::RewriteLog& log) {
   static const Pass pipeline[] = {
+      normalize_attributes(),
       propagate_shapes(),
       fold_constants(),
       normalize_attributes(),
@@ -17,9 +18,12 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       apply_rules("simplify"),
       apply_rules("activations"),
       apply_rules("norms"),
+      apply_rules("masks"),
+      apply_rules("attention"),
       apply_rules("pooling"),
       apply_rules("weights"),
       merge_siblings(),
+      apply_rules("views"),
       common_subexpressions(),
       separate_weights(),
   };

@@ -158,6 +158,17 @@ struct DimBuilder {
     return make(constant, std::move(quotient));
   }
 
+  /// The numbers c of a dimension that is min(c, ...) or min(..., c) and nothing more.
+  static std::vector<int64_t> bounds(const Dim& dim) {
+    std::vector<int64_t> numbers;
+    if (!dim.terms_ || dim.constant_ != 0 || dim.terms_->size() != 1) return numbers;
+    const Term& term = dim.terms_->front();
+    if (term.coefficient != 1 || term.atoms.size() != 1 || term.atoms[0]->function != min_atom) return numbers;
+    for (const Dim& argument : term.atoms[0]->arguments)
+      if (argument.is_constant()) numbers.push_back(argument.constant());
+    return numbers;
+  }
+
   static int64_t constant_part(const Dim& dim) { return dim.constant_; }
 };
 
@@ -327,9 +338,17 @@ Dim max(const Dim& a, const Dim& b) {
   if ((b - a).never_negative()) return b;
   return a.str() < b.str() ? make_function(max_atom, {a, b}) : make_function(max_atom, {b, a});
 }
+/// Whether b is min(c, a) with a number c > 1: then the two can be broadcast together only where they are equal.
+bool is_bounded(const Dim& b, const Dim& a) {
+  for (int64_t bound : DimBuilder::bounds(b))
+    if (bound > 1 && min(Dim(bound), a) == b) return true;
+  return false;
+}
 Dim broadcast(const Dim& a, const Dim& b) {
   if (a == b || b.is(1)) return a;
   if (a.is(1)) return b;
+  if (is_bounded(b, a)) return a;
+  if (is_bounded(a, b)) return b;
   // A number other than 1 decides: the other side must be it, or 1.
   if (a.is_constant() && !b.is_constant()) return a;
   if (b.is_constant() && !a.is_constant()) return b;

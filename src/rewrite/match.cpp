@@ -180,6 +180,7 @@ class Matcher {
     const auto number = match_.number(value);
     if (!number) return false;
     if (*number == pattern.number) return true;
+    if (!std::isfinite(pattern.number)) return false;
     const double tolerance = pattern.tolerance >= 0 ? pattern.tolerance : rounding(match_.type(value).dtype);
     return std::abs(*number - pattern.number) <= tolerance * std::abs(pattern.number);
   }
@@ -294,7 +295,8 @@ class Matcher {
       for (const Term& term : condition.arguments) arguments.push_back(match_.evaluate(term));
       const Support support = condition.predicate->call(match_, Arguments(std::move(arguments)));
       if (static_cast<bool>(support) != condition.negated) continue;
-      if (near_miss_.empty()) near_miss_ = condition.text + ": " + support.reason();
+      if (near_miss_.empty() && !condition.predicate->is_quiet && !condition.negated)
+        near_miss_ = condition.text + ": " + support.reason();
       return false;
     }
     return true;

@@ -1,5 +1,6 @@
 // What a rule's `emit` may compute from what matched.
 #include <algorithm>
+#include <numeric>
 
 #include "ops/infer.h"
 #include "rewrite/match.h"
@@ -134,15 +135,55 @@ AttributeValue before_transpose(const Match& match, const Arguments& arguments) 
   return target;
 }
 
+/// value_or(%x, number): a constant's number, or the second where %x matched nothing.
+AttributeValue value_or(const Match& match, const Arguments& arguments) {
+  return arguments.value(0) ? number(match, arguments, 0) : arguments.number(1);
+}
+
+/// swapped($perm): with the last two entries exchanged.
+AttributeValue swapped(const Match&, const Arguments& arguments) {
+  std::vector<int64_t> perm = arguments.integers(0);
+  std::swap(perm.at(perm.size() - 1), perm.at(perm.size() - 2));
+  return perm;
+}
+
+/// matrix_transpose(%x): the permutation that swaps the last two dimensions.
+AttributeValue matrix_transpose(const Match& match, const Arguments& arguments) {
+  std::vector<int64_t> perm(static_cast<size_t>(match.type(arguments.value(0)).rank()));
+  std::iota(perm.begin(), perm.end(), 0);
+  std::swap(perm.at(perm.size() - 1), perm.at(perm.size() - 2));
+  return perm;
+}
+
+/// target_of_rows(%table, %y): what a reshape of [rows, width] to %y's shape [1..., rows, width] asks for.
+AttributeValue target_of_rows(const Match& match, const Arguments& arguments) {
+  std::vector<int64_t> target(static_cast<size_t>(match.type(arguments.value(1)).rank()), 1);
+  target.at(target.size() - 2) = -1;
+  target.back() = size_of(match, arguments.value(0), 1);
+  return target;
+}
+
 constexpr rewrite::NamedFunction table[] = {
-    {"value", 1, value},         {"product", -1, product},
-    {"quotient", 2, quotient},   {"least", 2, least},
-    {"greatest", 2, greatest},   {"compose", 2, compose},
-    {"shape_of", 1, shape_of},   {"target", 2, target},
-    {"along", 2, along},         {"extent", 2, extent},
-    {"filled", 3, filled},       {"first", 1, first},
-    {"padded", 4, padded},       {"before_transpose", 3, before_transpose},
-    {"extent_of", 2, extent_of}, {"target_after_mean", 3, target_after_mean},
+    {"value", 1, value},
+    {"product", -1, product},
+    {"quotient", 2, quotient},
+    {"least", 2, least},
+    {"greatest", 2, greatest},
+    {"compose", 2, compose},
+    {"shape_of", 1, shape_of},
+    {"target", 2, target},
+    {"along", 2, along},
+    {"extent", 2, extent},
+    {"filled", 3, filled},
+    {"first", 1, first},
+    {"padded", 4, padded},
+    {"value_or", 2, value_or},
+    {"swapped", 1, swapped},
+    {"matrix_transpose", 1, matrix_transpose},
+    {"target_of_rows", 2, target_of_rows},
+    {"before_transpose", 3, before_transpose},
+    {"extent_of", 2, extent_of},
+    {"target_after_mean", 3, target_after_mean},
     {"axes_from", 2, axes_from},
 };
 

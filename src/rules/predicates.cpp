@@ -6,6 +6,7 @@
 #include "rewrite/match.h"
 #include "rules/library.h"
 #include "rules/pads.h"
+#include "rules/predicate_tables.h"
 
 namespace burnish::rules {
 namespace {
@@ -268,6 +269,13 @@ constexpr rewrite::NamedPredicate table[] = {
 
 }  // namespace
 
-std::span<const rewrite::NamedPredicate> predicates() { return table; }
+std::span<const rewrite::NamedPredicate> predicates() {
+  static const auto all = [] {
+    std::vector<rewrite::NamedPredicate> joined(std::begin(table), std::end(table));
+    for (const rewrite::NamedPredicate& predicate : attention_predicates()) joined.push_back(predicate);
+    return joined;
+  }();
+  return all;
+}
 
 }  // namespace burnish::rules

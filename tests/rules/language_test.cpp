@@ -141,6 +141,16 @@ TEST(Driver, StopsAtTheLimit) {
   EXPECT_EQ(rewritten(rule, three_relus, 0).graph->node_count(), 4u);
 }
 
+TEST(Driver, InfinityInAPatternIsInfinityAlone) {
+  const auto [graph, log] =
+      rewritten("rule r match %y = maximum(%x, -inf) emit %y = %x", R"(graph main(%x: f32[2]) {
+  constant @c: f32[] = {-0.5}
+  %y = maximum(%x, @c) : f32[2]
+  yield %y
+})");
+  EXPECT_TRUE(log.hits().empty());
+}
+
 TEST(Driver, SaysWhichRulesDoNotEnd) {
   const std::string_view endless =
       "rule there match %y = relu(%x) emit %y = leaky_relu(%x) "
