@@ -13,6 +13,7 @@ const device::Tactic& arg_tactic();
 const device::Tactic& attention_tactic();
 const device::Tactic& norm_tactic();
 const device::Tactic& reduce_tactic();
+const device::Tactic& resize_tactic();
 const device::Tactic& simd_softmax_tactic();
 const device::Tactic& window_tactic();
 

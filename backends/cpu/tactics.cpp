@@ -20,6 +20,7 @@ std::span<const device::Tactic* const> tactics() {
       &lrn_tactic(),            //
       &reduce_tactic(),         //
       &arg_tactic(),            //
+      &resize_tactic(),         //
       &transpose_tactic(),      //
       &simd_reformat_tactic(),  //
       &reformat_tactic(),       //
