@@ -10,10 +10,8 @@ Where `burnish devices` shows a GPU, the table gets its columns too.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +65,8 @@ def the_output(folder: Path) -> np.ndarray:
 
 def devices() -> list[str]:
     """The devices to show: the CPU, and the first GPU if there is one."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        burnish("devices", "--quiet", f"--json={file.name}")
-        names = [device["name"] for device in json.loads(Path(file.name).read_text())["devices"]]
+    listed = subprocess.run([runtimes.BURNISH, "devices"], check=True, capture_output=True, text=True).stdout
+    names = [line.split()[0] for line in listed.splitlines() if line.strip()]
     return ["cpu", *[name for name in names if name.startswith("cuda")][:1]]
 
 
@@ -140,4 +137,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"error: `{' '.join(map(str, error.cmd))}` ended with {error.returncode}")

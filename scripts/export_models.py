@@ -60,10 +60,11 @@ class Model:
     shapes: tuple[tuple[int, ...], ...]  # those of the dynamic form's six sets of data
     why_not_more: str = ""  # why height and width are not dynamic
     real_weights: bool = False
+    ceil_mode: bool = False  # pools rounding up: torch.export fails on sizes with a name and a range
 
 
 def image(
-    name: str, make: Callable[[], nn.Module] | None = None, why_not_more: str = "", real_weights: bool = False
+    name: str, make: Callable[[], nn.Module] | None = None, why_not_more: str = "", **flags: bool
 ) -> Model:
     """A model from pictures [N,3,H,W] to one output."""
     side = sound_weights.image_size(name)
@@ -82,7 +83,7 @@ def image(
         {axis: axes[axis] for axis in ((0,) if why_not_more else axes)},
         tuple(shapes),
         why_not_more,
-        real_weights=real_weights,
+        **flags,
     )
 
 
@@ -131,8 +132,9 @@ class Segmentation(nn.Module):
 
 POOLING = "its adaptive pooling to a grid of more than one cell cannot be written for unknown sizes"
 MODELS = {
-    **{name: image(name) for name in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "squeezenet1_0")},
-    **{name: image(name) for name in ("densenet121", "inception_v3", "googlenet", "convnext_tiny")},
+    **{name: image(name) for name in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0")},
+    **{name: image(name) for name in ("densenet121", "inception_v3", "convnext_tiny")},
+    **{name: image(name, ceil_mode=True) for name in ("squeezenet1_0", "googlenet")},
     "vgg16": image("vgg16", why_not_more=POOLING),
     "vit_b_16": image("vit_b_16", why_not_more="its position embedding has a fixed number of patches"),
     "swin_t": image("swin_t", why_not_more="both exporters freeze Python's choice of shifted windows at the size traced"),
@@ -141,7 +143,8 @@ MODELS = {
     "efficientnet_lite0": image("efficientnet_lite0", efficientnet_lite0, real_weights=True),
 }
 TORCH2TRT = {
-    **{name: image(name) for name in ("squeezenet1_1", "resnet34", "resnet101", "resnet152")},
+    "squeezenet1_1": image("squeezenet1_1", ceil_mode=True),
+    **{name: image(name) for name in ("resnet34", "resnet101", "resnet152")},
     **{f"densenet{n}": image(f"densenet{n}") for n in (169, 201, 161)},
     **{name: image(name, why_not_more=POOLING) for name in ("alexnet", "vgg11", "vgg13", "vgg19")},
     **{f"vgg{n}_bn": image(f"vgg{n}_bn", why_not_more=POOLING) for n in (11, 13, 16, 19)},
@@ -159,7 +162,10 @@ def export(model: Model, module: nn.Module, exporter: str, dynamic: bool, path: 
     if exporter == "dynamo":
         options |= {"external_data": False, "verbose": False}
         if dynamic:
-            axes = {a: torch.export.Dim(name, min=least, max=most) for a, (name, least, most) in model.dimensions.items()}
+            axes = {
+                axis: torch.export.Dim.DYNAMIC if model.ceil_mode and axis else torch.export.Dim(name, min=least, max=most)
+                for axis, (name, least, most) in model.dimensions.items()
+            }
             options["dynamic_shapes"] = tuple(axes for _ in example)
     elif dynamic:
         names = {axis: name for axis, (name, _, _) in model.dimensions.items()}
