@@ -20,12 +20,21 @@ std::string mib(size_t bytes) { return fmt::format("{:.1f} MiB", static_cast<dou
 
 class CudaEvent : public device::Event {
  public:
-  explicit CudaEvent(CudaDevice& device) : device_(device) {
-    device.check(driver().cuEventCreate(&event_, CU_EVENT_DISABLE_TIMING), "cuEventCreate");
+  CudaEvent(CudaDevice& device, bool timed) : device_(device) {
+    const unsigned flags = timed ? CU_EVENT_DEFAULT : CU_EVENT_DISABLE_TIMING;
+    device.check(driver().cuEventCreate(&event_, flags), "cuEventCreate");
   }
   ~CudaEvent() override {
     const ContextScope scope(device_.context());
     driver().cuEventDestroy(event_);
+  }
+  double milliseconds_since(device::Event& start) override {
+    const ContextScope scope(device_.context());
+    float milliseconds = 0;
+    device_.check(driver().cuEventSynchronize(event_), "cuEventSynchronize");
+    device_.check(driver().cuEventElapsedTime(&milliseconds, static_cast<CudaEvent&>(start).native(), event_),
+                  "cuEventElapsedTime");
+    return milliseconds;
   }
   CUevent native() const { return event_; }
 
@@ -199,10 +208,10 @@ std::unique_ptr<device::Stream> CudaDevice::wrap_stream(void* native) {
   return std::make_unique<CudaStream>(*this, static_cast<CUstream>(native), false);
 }
 
-std::unique_ptr<device::Event> CudaDevice::create_event() {
+std::unique_ptr<device::Event> CudaDevice::create_event(bool timed) {
   require_usable();
   const ContextScope scope(context_);
-  return std::make_unique<CudaEvent>(*this);
+  return std::make_unique<CudaEvent>(*this, timed);
 }
 
 std::unique_ptr<device::Graph> CudaDevice::capture(device::Stream& stream,

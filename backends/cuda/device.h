@@ -68,7 +68,7 @@ class CudaDevice : public device::Device, public std::enable_shared_from_this<Cu
   void copy(void* to, const void* from, size_t bytes, device::Stream& stream) override;
   std::unique_ptr<device::Stream> create_stream() override;
   std::unique_ptr<device::Stream> wrap_stream(void* native) override;
-  std::unique_ptr<device::Event> create_event() override;
+  std::unique_ptr<device::Event> create_event(bool timed) override;
   std::unique_ptr<device::Graph> capture(device::Stream& stream, const std::function<void()>& body) override;
   void execute(const std::function<void()>& body) override;
   std::span<const device::Tactic* const> tactics() const override;

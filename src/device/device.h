@@ -29,6 +29,9 @@ struct DeviceInfo {
 class Event {
  public:
   virtual ~Event() = default;
+  /// Milliseconds of the device's own clock from `start`'s mark to this one's, both timed and recorded; waits for
+  /// this mark. Negative where the device keeps no time of its own.
+  virtual double milliseconds_since(Event& /*start*/) { return -1; }
 };
 
 /// A queue of work in order. On a CPU enqueue runs at once.
@@ -72,7 +75,8 @@ class Device {
   virtual std::unique_ptr<Stream> create_stream() = 0;
   /// A stream that the caller owns (a CUstream on CUDA).
   virtual std::unique_ptr<Stream> wrap_stream(void* native) = 0;
-  virtual std::unique_ptr<Event> create_event() { return std::make_unique<Event>(); }
+  /// `timed`: for milliseconds_since(); marks that keep the time cost a little more.
+  virtual std::unique_ptr<Event> create_event(bool /*timed*/ = false) { return std::make_unique<Event>(); }
   /// Records what `body` enqueues on `stream`, and on streams that it joins to it by events (which must be joined
   /// back), instead of running it. Pointers are captured as they are. Null where the device has no graphs. Throws what
   /// `body` throws, and Error where something in it cannot be captured (a synchronize, a fallback kernel).
@@ -115,6 +119,6 @@ std::vector<std::string> backend_names();
 std::shared_ptr<Device> open_device(const std::string& spec, const DeviceOptions& options = {});
 
 /// The version of this interface: a backend's library is refused when it was built for another.
-inline constexpr int interface_version = 2;
+inline constexpr int interface_version = 3;
 
 }  // namespace burnish::device
