@@ -82,7 +82,6 @@ def check(got: Mapping[str, np.ndarray], expected: Arrays, int8: bool = False) -
 
 # Failures that are known, with their reasons: the run fails when one of these passes.
 KNOWN_FAILURES = {
-    "ch_ppocr_mobile_v2.0_cls_mobile": "oneDNN's tactic refuses at another batch the reference code that it avoids when tuning",
     "title_encoder": "argmax of the hidden states agrees in 93% where 95% is asked: dynamic quantisation rounds differently",
     "title_decoder": "symbolic dimensions of the decoder's masks grow beyond what a dimension's text may hold",
 }

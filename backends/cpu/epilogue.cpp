@@ -76,6 +76,26 @@ algorithm binary_algorithm(const ir::Node& node, bool running_first) {
   return algorithm::undef;
 }
 
+/// True where one step came of the two: of linear functions and of clips in a row. oneDNN 2 takes no two of
+/// one algorithm (onednn::describe).
+bool merge(PostOp& first, const PostOp& second) {
+  if (first.kind != PostOp::Kind::eltwise || second.kind != PostOp::Kind::eltwise) return false;
+  if (first.algorithm != second.algorithm) return false;
+  PostOp both = first;
+  if (first.algorithm == algorithm::eltwise_linear) {
+    both.alpha = first.alpha * second.alpha;
+    both.beta = first.beta * second.alpha + second.beta;
+    if (!std::isnormal(both.alpha) || !std::isfinite(both.beta)) return false;
+  } else if (first.algorithm == algorithm::eltwise_clip) {
+    both.alpha = std::min(std::max(first.alpha, second.alpha), second.beta);
+    both.beta = std::min(std::max(first.beta, second.alpha), second.beta);
+  } else {
+    return false;
+  }
+  first = both;
+  return true;
+}
+
 /// Adds steps for one node after another.
 class Reader {
  public:
@@ -101,7 +121,8 @@ class Reader {
  private:
   Support append(const ir::Node& node, const onednn::PostOps& steps) {
     if (steps.empty()) return Support::no("oneDNN has no '{}' as a post-op", node.op->name);
-    epilogue_.steps.insert(epilogue_.steps.end(), steps.begin(), steps.end());
+    for (const PostOp& step : steps)
+      if (epilogue_.steps.empty() || !merge(epilogue_.steps.back(), step)) epilogue_.steps.push_back(step);
     return Support::yes();
   }
 

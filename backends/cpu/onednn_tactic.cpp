@@ -104,13 +104,32 @@ bool all_plain(std::span<const BoundTensor> tensors) {
                      [](const BoundTensor& tensor) { return tensor.layout == ir::Layout::plain; });
 }
 
-Support make_checked(const OnednnTactic& tactic, const Request& request, Operation& operation) {
+bool has_negative(std::span<const BoundTensor> tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const BoundTensor& tensor) {
+    return std::any_of(tensor.shape.begin(), tensor.shape.end(), [](int64_t size) { return size < 0; });
+  });
+}
+
+/// The operation for concrete shapes, whatever code oneDNN has for it.
+Support make_any(const OnednnTactic& tactic, const Request& request, Operation& operation) {
+  if (has_negative(request.inputs) || has_negative(request.outputs))
+    return Support::no("a dimension is negative");
   if (has_empty(request.inputs)) return Support::no("an input has no elements");
   if (const Support inputs = check_layouts(request.inputs); !inputs) return inputs;
   if (const Support outputs = check_layouts(request.outputs); !outputs) return outputs;
-  if (const Support made = tactic.make(request, operation); !made) return made;
+  try {
+    if (const Support made = tactic.make(request, operation); !made) return made;
+  } catch (const dnnl::error& error) {
+    return Support::no("oneDNN: {}", error.message);
+  }
   if (!operation.description) return Support::no("oneDNN has no such primitive for these shapes and layouts");
-  // Its reference code is slow enough to be worth no trial; in plain layout it still beats having nothing.
+  return Support::yes();
+}
+
+/// The same where the choice is still open, at opt. oneDNN's reference code is slow enough to be worth no
+/// trial; in plain layout it still beats having nothing.
+Support make_checked(const OnednnTactic& tactic, const Request& request, Operation& operation) {
+  if (const Support made = make_any(tactic, request, operation); !made) return made;
   const bool plain = all_plain(request.inputs) && all_plain(request.outputs);
   if (!plain && onednn::implementation_name(operation.description).starts_with("ref"))
     return Support::no("oneDNN has only reference code for these layouts");
@@ -193,11 +212,11 @@ class OnednnKernel : public device::Kernel {
     std::shared_ptr<const Ready> ready;
     device_.execute([&] {
       Operation operation;
-      Support made = make_checked(
-          tactic_, {problem_, candidate_, arguments.inputs, arguments.outputs, packed_}, operation);
+      Support made =
+          make_any(tactic_, {problem_, candidate_, arguments.inputs, arguments.outputs, packed_}, operation);
       if (!made)
-        made = make_checked(tactic_, {problem_, {}, arguments.inputs, arguments.outputs, packed_},
-                            operation = {});
+        made =
+            make_any(tactic_, {problem_, {}, arguments.inputs, arguments.outputs, packed_}, operation = {});
       require(static_cast<bool>(made), "{} cannot run '{}' at {}: {}", tactic_.name(), problem_.text(),
               shapes_key(arguments), made.reason());
       ready = std::make_shared<const Ready>(std::move(operation));

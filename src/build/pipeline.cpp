@@ -11,6 +11,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       normalize_attributes(),
       propagate_shapes(),
       fold_constants(),
+      propagate_shapes(),
       normalize_attributes(),
       canonicalize(),
       common_subexpressions(),

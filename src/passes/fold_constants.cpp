@@ -1,4 +1,5 @@
 #include "ops/evaluate.h"
+#include "ops/infer.h"
 #include "passes/pass.h"
 #include "rewrite/driver.h"
 
@@ -32,9 +33,11 @@ void update_constant_only(ir::Graph& graph, const ir::Node& node) {
 
 void fold(ir::Graph& graph, rewrite::RewriteLog& log) {
   rewrite::ConstantCache constants(graph);
+  bool folded = false;
   for (ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);
     if (node.erased) continue;
+    if (folded) ops::infer(graph, id);  // what is a constant now may decide the shapes that follow
     update_constant_only(graph, node);
     if (!folds(graph, node)) continue;
     std::vector<Tensor> data;
@@ -50,6 +53,7 @@ void fold(ir::Graph& graph, rewrite::RewriteLog& log) {
       graph.replace_uses(outputs[i], constant);
     }
     rewrite::erase_unused(graph, id);
+    folded = true;
   }
   graph.remove_dead();
 }

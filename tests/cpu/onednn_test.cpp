@@ -123,6 +123,63 @@ TEST(OnednnMatMul, Batched) {
   check_matmul(R"((%x0: f32[1,6,5], %x1: f32[4,5,9]) { %y = matmul(%x0, %x1) : f32[4,6,9] yield %y })");
 }
 
+/// Shapes of an operand that oneDNN broadcasts over a product of several dimensions, merged into two or not.
+TEST(OnednnMatMul, WithOperandsThatBroadcast) {
+  const auto check = [](const char* right, const std::string& operand) {
+    check_matmul(fmt::format(R"((%x0: f32[2,3,7,5], %x1: {}, {}) {{
+      constant @scale: f32[] = {{0.6}}
+      %p = matmul(%x0, %x1) : f32[2,3,7,9]
+      %s = mul(%p, @scale) : f32[2,3,7,9]
+      %m = mul(%s, {}) : f32[2,3,7,9]
+      %y = tanh(%m) : f32[2,3,7,9] yield %y }})",
+                             right, operand, operand.substr(0, 3)));
+  };
+  for (const char* operand : {"%w2: f32[]", "%x2: f32[]", "%w2: f32[1]", "%w2: f32[9]", "%x2: f32[2,3,7,9]"})
+    for (const char* right : {"f32[3,5,9]", "f32[2,3,5,9]", "f32[5,9]"}) check(right, operand);
+  for (const char* operand :
+       {"%x2: f32[7,1]", "%w2: f32[3,1,1]", "%x2: f32[2,1,1,1]", "%x2: f32[2,3,1,9]", "%x2: f32[2,1,7,9]"})
+    for (const char* right : {"f32[3,5,9]", "f32[2,3,5,9]"}) check(right, operand);
+}
+
+/// oneDNN 2 runs post-ops of one algorithm all with the parameters of the first of them.
+TEST(OnednnEpilogue, WithStepsOfOneAlgorithm) {
+  const std::string numbers = R"(
+    constant @a: f32[] = {0.6}
+    constant @b: f32[] = {20.0}
+    constant @c: f32[] = {-0.3})";
+  check_matmul(R"((%x0: f32[4,8], %x1: f32[8,6]) {)" + numbers + R"(
+    %p = matmul(%x0, %x1) : f32[4,6]
+    %q = mul(%p, @a) : f32[4,6]
+    %r = add(%q, @b) : f32[4,6]
+    %s = sub(@c, %r) : f32[4,6]
+    %t = clip(%s) {min=-21.0, max=-19.5} : f32[4,6]
+    %y = maximum(%t, @c) : f32[4,6] yield %y })");
+  check_conv(R"((%x0: f32[1,16,9,7], %w1: f32[32,16,3,3], %w2: f32[32]) {)" + numbers + R"(
+    %p = conv(%x0, %w1, %w2) : f32[1,32,7,5]
+    %q = mul(%p, @a) : f32[1,32,7,5]
+    %r = div(%q, @b) : f32[1,32,7,5]
+    %s = clip(%r) {min=-0.2, max=0.5} : f32[1,32,7,5]
+    %y = clip(%s) {min=0.6, max=0.9} : f32[1,32,7,5] yield %y })");
+  // What cannot become one step is refused by the versions that would run it wrong.
+  const auto device = device::open_device("cpu");
+  const auto check = [&](const char* tactic, const std::string& text) {
+    const device::Problem problem = device::Problem::parse("graph problem" + text);
+    if (device::find_tactic(*device, tactic)->supports(problem, device->info()))
+      check_tactic(tactic, problem.text(), contraction);
+  };
+  check("onednn.matmul", R"((%x0: f32[1,2,4,8], %x1: f32[1,2,4,8], %w2: f32[]) {)" + numbers + R"(
+    %p = matmul(%x0, %x1) {transpose_b=true} : f32[1,2,4,4]
+    %s = mul(%p, @a) : f32[1,2,4,4]
+    %m = mul(%s, %w2) : f32[1,2,4,4]
+    %t = tanh(%m) : f32[1,2,4,4]
+    %y = mul(%t, @b) : f32[1,2,4,4] yield %y })");
+  check("onednn.conv", R"((%x0: f32[1,16,9,7], %w1: f32[32,16,3,3]) {)" + numbers + R"(
+    %p = conv(%x0, %w1) : f32[1,32,7,5]
+    %s = mul(%p, @a) : f32[1,32,7,5]
+    %t = tanh(%s) : f32[1,32,7,5]
+    %y = mul(%t, @b) : f32[1,32,7,5] yield %y })");
+}
+
 TEST(OnednnMatMul, OfVectors) {
   check_matmul(R"((%x0: f32[6], %x1: f32[6,5]) { %y = matmul(%x0, %x1) : f32[5] yield %y })");
   check_matmul(R"((%x0: f32[3,4,6], %x1: f32[6]) { %y = matmul(%x0, %x1) : f32[3,4] yield %y })");

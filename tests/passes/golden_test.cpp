@@ -50,6 +50,24 @@ TEST(CommonSubexpressions, MergesEqualNodesAndSmallConstants) {
 )");
 }
 
+/// As PyTorch's exporter writes padding: what is folded decides a shape.
+TEST(FoldConstants, InfersTheShapesThatFollow) {
+  EXPECT_EQ(after(passes::fold_constants(), R"(graph main(%x: f32[1,4]) {
+  constant @pairs: i64[2,2] = {2,3,0,1}
+  constant @target: i64[1] = {4}
+  %turned = transpose(@pairs) : i64[2,2]
+  %pads = reshape(%turned, @target) : i64[4]
+  %y = pad(%x, %pads) : f32[a,b]
+  yield %y
+})"),
+            R"(graph main(%x: f32[1,4]) {
+  constant @pads.1: i64[4] = {2, 0, 3, 1}
+  %y = pad(%x, @pads.1) : f32[6,5]
+  yield %y
+}
+)");
+}
+
 TEST(FoldConstants, FoldsScalarsAndIntegersButNotWeights) {
   EXPECT_EQ(after(passes::fold_constants(), R"(graph main(%x: f32[2]) {
   constant @two: f32[] = {2.0}
