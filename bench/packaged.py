@@ -121,7 +121,8 @@ PACKAGED = {
     "ch_ppocr_mobile_v2.0_cls_mobile": Packaged(
         "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
         ("batch", "height", "width"),
-        ((1, 48, 192), (2, 48, 192), (6, 48, 192), (1, 32, 128), (3, 64, 100), (8, 64, 256)),
+        # At less than 33 pixels of height its last pooling has nothing to pool: the spec gives no result there.
+        ((1, 48, 192), (2, 48, 192), (6, 48, 192), (1, 40, 128), (3, 64, 100), (8, 64, 256)),
         lambda s, rng: {"x": planes(page(s[0], s[1], s[2], rng, line=True))},
     ),
     "magika": Packaged("magika.onnx", ("batch",), ((1,), (2,), (3,), (5,), (8,), (16,)), magika),
