@@ -24,3 +24,6 @@ if ! run cmake --preset release -DBURNISH_PYTHON=ON -DPython_EXECUTABLE="$PWD/.v
   echo "build failed (whole log: $log)" >&2
   exit 1
 fi
+
+# .venv imports the package from where it was built.
+echo "$PWD/build/python" > "$(echo .venv/lib/python3.*/site-packages)/burnish.pth"

@@ -14,8 +14,10 @@ std::string names_of(const std::vector<IoInfo>& infos) {
   return names;
 }
 
-/// The inputs in the graph's order. Throws Error naming the input that is missing, unknown or ill-typed.
-std::vector<Tensor> in_order(const ir::Graph& graph, const TensorMap& inputs) {
+/// The inputs in the graph's order. Throws Error naming the input that is missing, unknown, ill-typed, or out of the
+/// device's reach.
+std::vector<Tensor> in_order(const plan::Program& program, const TensorMap& inputs) {
+  const ir::Graph& graph = *program.graph;
   std::vector<Tensor> ordered;
   for (ir::ValueId id : graph.inputs()) {
     const ir::Value& value = graph.value(id);
@@ -23,6 +25,7 @@ std::vector<Tensor> in_order(const ir::Graph& graph, const TensorMap& inputs) {
     require(found != inputs.end() && !found->second.empty(), "input '{}' is missing; the engine takes {}", value.name, names_of(runtime::input_infos(graph)));
     const Tensor& tensor = found->second;
     require(tensor.dtype() == value.type.dtype, "input '{}': expected elements of {}, got {}", value.name, dtype_name(value.type.dtype), dtype_name(tensor.dtype()));
+    require(tensor.device().is_host() || !program.device->on_host(), "input '{}': it lies on a GPU, but the engine runs on '{}'; copy it to the host", value.name, program.device->info().backend);
     require(tensor.rank() == value.type.rank(), "input '{}': expected shape [{}], got {}", value.name, ir::dims_text(value.type.shape), shape_text(tensor.shape()));
     for (size_t d = 0; d < value.type.shape.size(); ++d) {
       const ir::Dim& dim = value.type.shape[d];
@@ -42,6 +45,15 @@ std::vector<Tensor> in_order(const ir::Graph& graph, const TensorMap& inputs) {
   return ordered;
 }
 
+/// The same tensor, which now keeps the device that its memory goes back to: it may outlive session and engine.
+Tensor with_device(const Tensor& tensor, const std::shared_ptr<device::Device>& device) {
+  struct Keeper {
+    std::shared_ptr<device::Device> device;
+    std::shared_ptr<const void> memory;  // goes first
+  };
+  return Tensor::view(tensor.dtype(), tensor.shape(), const_cast<void*>(tensor.raw()), std::make_shared<Keeper>(Keeper{device, tensor.owner()}), tensor.device());
+}
+
 Tensor to_host(const Tensor& tensor, device::Device& device, device::Stream& stream) {
   if (tensor.device().is_host()) return tensor;
   Tensor copy(tensor.dtype(), tensor.shape());
@@ -59,6 +71,7 @@ std::vector<Tensor> run_session(session_internal::SessionState& state, const std
       results = state.execution.run(inputs, std::move(outputs), *state.stream);
       if (from_host)
         for (Tensor& result : results) result = to_host(result, *state.device, *state.stream);
+      for (Tensor& result : results) result = with_device(result, state.device);
       if (!state.device->on_host() && from_host) state.stream->synchronize();
     } catch (...) {
       failure = std::current_exception();
@@ -76,29 +89,32 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 TensorMap Session::run(const TensorMap& inputs) {
-  const ir::Graph& graph = *state_->engine.state().program->graph;
-  const std::vector<Tensor> results = run_session(*state_, in_order(graph, inputs), {});
+  const plan::Program& program = *state_->engine.state().program;
+  const ir::Graph& graph = *program.graph;
+  const std::vector<Tensor> results = run_session(*state_, in_order(program, inputs), {});
   TensorMap outputs;
   for (size_t i = 0; i < results.size(); ++i) outputs[graph.outputs[i].name] = results[i];
   return outputs;
 }
 
 Tensor Session::run(const Tensor& input) {
-  const ir::Graph& graph = *state_->engine.state().program->graph;
+  const plan::Program& program = *state_->engine.state().program;
+  const ir::Graph& graph = *program.graph;
   require(graph.inputs().size() == 1 && graph.outputs.size() == 1,
           "run(tensor) is for engines of one input and one output; this one takes {} and gives {}: use run(map)",
           names_of(runtime::input_infos(graph)), names_of(runtime::output_infos(graph)));
-  return run_session(*state_, in_order(graph, {{graph.value(graph.inputs()[0]).name, input}}), {})[0];
+  return run_session(*state_, in_order(program, {{graph.value(graph.inputs()[0]).name, input}}), {})[0];
 }
 
 void Session::run_into(const TensorMap& inputs, TensorMap& outputs) {
-  const ir::Graph& graph = *state_->engine.state().program->graph;
+  const plan::Program& program = *state_->engine.state().program;
+  const ir::Graph& graph = *program.graph;
   std::vector<Tensor> wanted(graph.outputs.size());
   for (size_t i = 0; i < wanted.size(); ++i) {
     const auto found = outputs.find(graph.outputs[i].name);
     if (found != outputs.end() && found->second.device() == state_->device->id()) wanted[i] = found->second;
   }
-  const std::vector<Tensor> results = run_session(*state_, in_order(graph, inputs), std::move(wanted));
+  const std::vector<Tensor> results = run_session(*state_, in_order(program, inputs), std::move(wanted));
   for (size_t i = 0; i < results.size(); ++i) outputs[graph.outputs[i].name] = results[i];
 }
 

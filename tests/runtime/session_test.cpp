@@ -66,6 +66,27 @@ TEST(Session, ResultsThatAreInputsConstantsOrOneAnotherAreCopies) {
   EXPECT_EQ(results.at("d").data<float>()[1], -2);
 }
 
+TEST(Session, AResultOutlivesSessionAndEngine) {
+  Tensor y;
+  {
+    const Engine engine = built("graph main(%x: f32[3]) {\n  %y = neg(%x) : f32[3]\n  yield y=%y\n}");
+    y = Session(engine).run(Tensor::of<float>({3}, {1, 2, 3}));
+  }
+  EXPECT_EQ(y.data<float>()[2], -3);
+}
+
+TEST(Session, AnEngineOnTheHostRefusesMemoryOfAGpu) {
+  const Engine engine = built("graph main(%x: f32[3]) {\n  %y = neg(%x) : f32[3]\n  yield y=%y\n}");
+  Tensor host(DType::f32, {3});
+  const Tensor x = Tensor::view(DType::f32, {3}, host.raw(), {}, {2, 0});
+  try {
+    Session(engine).run(x);
+    FAIL() << "it ran";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("input 'x': it lies on a GPU"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Session, SavedEnginesGiveTheSameBits) {
   const Engine engine = built(R"(graph main(%x: f32[1,3,8,8]) {
   constant @w: f32[2,3,1,1] = {0.5, -1.0, 2.0, 0.25, 1.0, -0.5}

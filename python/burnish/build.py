@@ -1,0 +1,112 @@
+"""compile() and load()."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from . import _burnish
+from .module import Module
+from .progress import progress_bar
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+class ModelProto(Protocol):
+    """An onnx.ModelProto, by the one method that is called."""
+
+    def SerializeToString(self) -> bytes: ...
+
+
+def compile(
+    model: str | os.PathLike[str] | bytes | ModelProto,
+    *,
+    shapes: Shapes | None = None,
+    min_shapes: Shapes | None = None,
+    opt_shapes: Shapes | None = None,
+    max_shapes: Shapes | None = None,
+    precision: str | Sequence[str] | None = None,
+    device: str | None = None,
+    threads: int = 0,
+    streams: int = 0,
+    io: Mapping[str, str] | None = None,
+    tuning_cache: str | os.PathLike[str] | None = None,
+    tune: Literal["measure", "model"] = "measure",
+    progress: bool | Callable[[float, str], object] | None = None,
+    log: Callable[[str], object] | None = None,
+) -> Module:
+    """Optimise a model for a device. Ctrl-C ends it, and leaves nothing behind.
+
+    model         the path of an .onnx file, its bytes, or an onnx.ModelProto
+    shapes        fixes the shapes of inputs: {"x": (1, 3, 224, 224)}
+    min_shapes, opt_shapes, max_shapes
+                  the range of a dynamic input, and the shape that it is tuned for (default: the largest)
+    precision     what may be used beside float32, a name or several: "fp32", "tf32", "fp16", "bf16", "int8", "fp8"
+                  (default: "fp32" on the CPU, "tf32" on a GPU)
+    device        "cpu", "cuda", "cuda:1" or "reference" (default: cuda where a GPU is, else cpu)
+    threads       CPU threads in all (default: what the process may use)
+    streams       the most GPU streams (default: chosen by measuring)
+    io            the type and layout in which an input or output is handed over: {"x": "fp16:nhwc"}
+    tuning_cache  a file of measured times, "none" for none (default: in the user's cache folder, or BURNISH_CACHE)
+    tune          "measure" times the candidates, "model" takes the first choice untimed
+    progress      True or False, or a function of the fraction done and what is being done (default: a bar on
+                  standard error where that is a terminal)
+    log           a function that gets each line of the build's log
+
+    Raises `burnish.Error` that names the node, file, input or option that is wrong.
+    """
+    with progress_bar(progress) as report:
+        engine = _burnish.Engine.build(
+            *_source(model),
+            shapes=_lists(shapes),
+            min_shapes=_lists(min_shapes),
+            opt_shapes=_lists(opt_shapes),
+            max_shapes=_lists(max_shapes),
+            precision=[precision] if isinstance(precision, str) else list(precision or ()),
+            device=device or "",
+            threads=threads,
+            streams=streams,
+            io=dict(io or {}),
+            tuning_cache=None if tuning_cache is None else os.fspath(tuning_cache),
+            measure=_measure(tune),
+            progress=report,
+            log=log,
+        )
+    return Module(engine)
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    device: str | None = None,
+    threads: int = 0,
+    log: Callable[[str], object] | None = None,
+) -> Module:
+    """Load what `Module.save` or `burnish build` wrote.
+
+    On another chip than it was built for (or another `device`, default: the one that it was built for) kernels are
+    chosen anew, untimed; `log` is told. Raises `burnish.Error` that names the file and what is wrong with it.
+    """
+    return Module(_burnish.Engine.load(os.fspath(path), device or "", threads, log))
+
+
+def _source(model: str | os.PathLike[str] | bytes | ModelProto) -> tuple[str | bytes, str]:
+    """A path or bytes, and the folder of external data."""
+    if isinstance(model, bytes):
+        return model, ""
+    if isinstance(model, str | os.PathLike):
+        return os.fspath(model), ""
+    if hasattr(model, "SerializeToString"):
+        return model.SerializeToString(), ""
+    raise _burnish.UsageError(f"model: expected a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
+
+
+def _lists(shapes: Shapes | None) -> dict[str, list[int]]:
+    return {name: [int(dim) for dim in shape] for name, shape in (shapes or {}).items()}
+
+
+def _measure(tune: str) -> bool:
+    if tune not in ("measure", "model"):
+        raise _burnish.UsageError(f"tune={tune!r}: expected 'measure' or 'model'")
+    return tune == "measure"
