@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "build/model.h"
+#include "build/precision.h"
 #include "build/program_builder.h"
 #include "build/shapes.h"
 #include "runtime/engine_state.h"
@@ -31,7 +32,8 @@ Engine build(const Model& model, const BuildOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   std::shared_ptr<ir::Graph> graph = model.state().graph->clone();
   build_internal::apply_shapes(*graph, options);
-  const std::shared_ptr<device::Device> device = device::open_device(options.device, {options.threads});
+  const build_internal::Arithmetic arithmetic = build_internal::allowed_arithmetic(options.precision, *graph);
+  const std::shared_ptr<device::Device> device = device::open_device(options.device, {options.threads, arithmetic.tf32});
   std::string cache_path = options.tuning_cache.value_or(tune::TuningCache::default_path());
   if (cache_path == "none") cache_path.clear();
   const auto cache = std::make_shared<tune::TuningCache>(cache_path);
@@ -39,7 +41,7 @@ Engine build(const Model& model, const BuildOptions& options) {
   tuner_options.measure = options.measure;
   tune::Tuner tuner(device, cache, tuner_options);
 
-  build_internal::BuiltProgram built = build_internal::build_program(graph, tuner, device, options);
+  build_internal::BuiltProgram built = build_internal::build_program(graph, tuner, device, options, arithmetic.narrow);
   cache->save();
   auto state = std::make_shared<engine_internal::EngineState>();
   std::set<const void*> seen;

@@ -31,4 +31,9 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
   if (options.passes) run_passes(graph, pipeline, log);
 }
 
+void optimize_lowered(ir::Graph& graph, rewrite::RewriteLog& log) {
+  static const Pass pipeline[] = {common_subexpressions(), separate_weights()};
+  run_passes(graph, pipeline, log);
+}
+
 }  // namespace burnish

@@ -13,4 +13,7 @@ struct OptimizeOptions {
 /// Runs the passes that know nothing of a device, in place. `log` records what they did, and limits it.
 void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::RewriteLog& log);
 
+/// What is left to tidy after types were lowered: casts said twice, and those of weights.
+void optimize_lowered(ir::Graph& graph, rewrite::RewriteLog& log);
+
 }  // namespace burnish

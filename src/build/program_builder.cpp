@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "build/pipeline.h"
 #include "ops/infer.h"
+#include "precision/lower.h"
 
 namespace burnish::build_internal {
 namespace {
@@ -21,18 +22,25 @@ void free_input_shapes(ir::Graph& body) {
 
 }  // namespace
 
-BuiltProgram build_program(std::shared_ptr<ir::Graph> graph, tune::Tuner& tuner, std::shared_ptr<device::Device> device, const BuildOptions& options) {
+BuiltProgram build_program(std::shared_ptr<ir::Graph> graph, tune::Tuner& tuner, std::shared_ptr<device::Device> device, const BuildOptions& options,
+                           std::optional<DType> narrow) {
   BuiltProgram built;
   rewrite::RewriteLog log;
   optimize(*graph, {options.passes}, log);
   graph->remove_dead();
+  if (narrow) {
+    precision::LowerOptions lower;
+    lower.narrow = *narrow;
+    built.notes = precision::lower_precision(*graph, lower);
+    optimize_lowered(*graph, log);
+  }
   cover::CoverOptions cover_options;
   cover_options.fuse = options.passes;
   cover_options.cancelled = options.cancelled;
   if (options.on_progress) cover_options.on_progress = [&](double fraction) { options.on_progress(fraction, "choosing kernels"); };
   cover::Covered covered = cover::cover(*graph, tuner, cover_options);
   built.estimated_us = covered.microseconds;
-  built.notes = std::move(covered.notes);
+  built.notes.insert(built.notes.end(), covered.notes.begin(), covered.notes.end());
 
   std::map<int32_t, std::vector<std::shared_ptr<const plan::Program>>> bodies;
   for (ir::NodeId id : graph->order()) {

@@ -14,7 +14,8 @@ struct BuiltProgram {
   std::vector<std::string> notes;
 };
 
-/// Optimises `graph`, which becomes the program's.
-BuiltProgram build_program(std::shared_ptr<ir::Graph> graph, tune::Tuner& tuner, std::shared_ptr<device::Device> device, const BuildOptions& options);
+/// Optimises `graph`, which becomes the program's; its FP32 values take the type `narrow` where that is safe. Bodies stay FP32.
+BuiltProgram build_program(std::shared_ptr<ir::Graph> graph, tune::Tuner& tuner, std::shared_ptr<device::Device> device, const BuildOptions& options,
+                           std::optional<DType> narrow = {});
 
 }  // namespace burnish::build_internal

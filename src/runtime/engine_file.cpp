@@ -28,7 +28,7 @@ std::shared_ptr<const plan::Program> load_saved(engine::SavedProgram saved, cons
 void Engine::save(const std::string& path) const {
   const device::DeviceInfo& info = state_->program->device->info();
   const json metadata = {{"burnish", BURNISH_VERSION}, {"backend", info.backend}, {"arch", info.arch}, {"device", info.name},
-                         {"tuning_key", info.tuning_key}, {"weights_bytes", state_->weights_bytes}, {"build", json::parse(state_->metadata)}};
+                         {"tuning_key", info.tuning_key}, {"tf32", info.tf32}, {"weights_bytes", state_->weights_bytes}, {"build", json::parse(state_->metadata)}};
   const std::string text = metadata.dump();
   const engine::ProgramWriter writer(*state_->program);
   std::vector<engine::SectionData> sections = {{engine::SectionId::metadata, false, {text}}};
@@ -43,7 +43,7 @@ Engine Engine::load(const std::string& path, const LoadOptions& options) {
     require(metadata.is_object() && metadata.contains("backend") && metadata["backend"].is_string() && metadata.contains("arch") && metadata["arch"].is_string(),
             "section 'metadata' is damaged");
     const std::string spec = options.device.empty() ? metadata["backend"].get<std::string>() : options.device;
-    const std::shared_ptr<device::Device> device = device::open_device(spec, {options.threads});
+    const std::shared_ptr<device::Device> device = device::open_device(spec, {options.threads, metadata.value("tf32", json()) == true});
     const bool elsewhere = device->info().backend != metadata["backend"] || device->info().arch != metadata["arch"];
     if (elsewhere && options.on_log)
       options.on_log(fmt::format("the engine was built for {} ({}); kernels are chosen again, untimed, for {} ({})", metadata["backend"].get<std::string>(),
