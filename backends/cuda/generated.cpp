@@ -196,42 +196,6 @@ std::vector<int32_t> Sizes::values(const ir::Bindings& bindings) const {
   return values;
 }
 
-ir::Bindings bindings_of(const device::Problem& problem, const device::BindArguments& arguments) {
-  ir::Bindings bindings;
-  if (problem.is_static()) return bindings;
-  std::vector<std::pair<ir::Dim, int64_t>> open;  // dimensions that are expressions
-  for (int i = 0; i < problem.input_count(); ++i) {
-    const std::vector<ir::Dim>& dims = problem.input(i).shape;
-    for (size_t d = 0; d < dims.size(); ++d) {
-      const int64_t size = arguments.inputs[static_cast<size_t>(i)].shape.at(d);
-      if (const auto symbol = dims[d].symbol_name())
-        bindings[*symbol] = size;
-      else if (!dims[d].is_constant())
-        open.emplace_back(dims[d], size);
-    }
-  }
-  for (const auto& [symbol, range] : problem.body().symbols) {
-    if (bindings.contains(symbol)) continue;
-    constexpr int64_t largest = 1 << 16;
-    const int64_t last = range.max > 0 ? range.max : largest;
-    const auto fits = [&](int64_t value) {
-      bindings[symbol] = value;
-      for (const auto& [dim, size] : open) {
-        std::set<std::string> symbols;
-        dim.collect_symbols(symbols);
-        const bool known = std::all_of(symbols.begin(), symbols.end(),
-                                       [&](const std::string& each) { return bindings.contains(each); });
-        if (known && dim.evaluate(bindings) != size) return false;
-      }
-      return true;
-    };
-    int64_t value = std::max<int64_t>(range.min, 1);
-    while (value <= last && !fits(value)) ++value;
-    require(value <= last, "no value of '{}' gives the shapes of this run", symbol);
-  }
-  return bindings;
-}
-
 std::string operands_declaration(const device::Problem& problem) {
   std::string inputs, constants, outputs;
   int order = 0;

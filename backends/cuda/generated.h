@@ -3,6 +3,7 @@
 
 #include "cuda/access.h"
 #include "cuda/device.h"
+#include "device/bindings.h"
 
 namespace burnish::cuda {
 
@@ -29,10 +30,7 @@ struct Launch {
   size_t shared_bytes = 0;
 };
 
-/// The values of the problem's symbols for which its inputs have the bound shapes. A dimension that is an
-/// expression is inverted by trying the values of its symbol's range; any that fits will do, since all else
-/// follows from the inputs.
-ir::Bindings bindings_of(const device::Problem& problem, const device::BindArguments& arguments);
+using device::bindings_of;
 
 /// "struct Operands { const f16* x0; const void* c0; f16* y0; char* workspace; };": what a kernel reads and
 /// writes. x and y by index of input and output, c by order among the weights.

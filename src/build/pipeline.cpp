@@ -20,6 +20,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       apply_rules("activations"),
       apply_rules("norms"),
       apply_rules("masks"),
+      apply_rules("views"),
       apply_rules("attention"),
       apply_rules("pooling"),
       apply_rules("weights"),

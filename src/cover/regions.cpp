@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "cover/moves.h"
 #include "ops/infer.h"
 #include "ops/table.h"
 
@@ -35,6 +36,19 @@ bool anchors_regions(const ops::OpDef& op) {
 class Grower {
  public:
   Grower(const ir::Graph& graph, const std::map<ir::NodeId, int>& positions) : graph_(graph), positions_(positions) {}
+
+  /// The anchor with what its kernel may do by strides; nothing where there is none.
+  std::vector<Region> with_moves(ir::NodeId anchor) {
+    const std::set<ir::NodeId> moves = moves_round(graph_, anchor);
+    if (moves.empty()) return {};
+    members_.clear();
+    nodes_.clear();
+    add(anchor);
+    for (ir::NodeId id : moves) add(id);
+    const std::vector<ir::ValueId> open = open_values();
+    if (open.size() != 1) return {};
+    return {make(open)};
+  }
 
   std::vector<Region> grow(ir::NodeId anchor) {
     members_ = {positions_.at(anchor)};
@@ -150,6 +164,8 @@ std::vector<Region> find_regions(const ir::Graph& graph) {
     std::vector<Region> found = {single(graph, id, positions[id])};
     if (anchors_regions(ops::definition(graph.node(id))) && graph.node(id).outputs.size() == 1)
       for (Region& region : Grower(graph, positions).grow(id)) found.push_back(std::move(region));
+    if (graph.node(id).op == &ops::def::attention)
+      for (Region& region : Grower(graph, positions).with_moves(id)) found.push_back(std::move(region));
     for (Region& region : found)
       if (seen.insert(region.positions).second) regions.push_back(std::move(region));
   }

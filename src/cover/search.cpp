@@ -95,11 +95,11 @@ class Search {
     if (weight) return states;
     const bool own_kernel = !op.view && !(op.bodies > 0 && op.name != "region");
     for (const State& state : states) {
-      if (!own_kernel) {
+      const int ending = region_at(state, position);
+      if (!own_kernel && ending < 0) {
         next.push_back(pass_plain(state, node));
         continue;
       }
-      const int ending = region_at(state, position);
       if (ending >= 0) {
         if (weighed_[static_cast<size_t>(ending)].region.positions.back() == position) emit(state, ending, next);
         else next.push_back(state);

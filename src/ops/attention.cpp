@@ -39,8 +39,8 @@ void infer_attention(InferContext& context) {
           "{} query heads cannot share {} key heads", heads.str(), groups.str());
   if (context.has(3)) {
     const ir::TensorType& mask = context.type(3);
-    require(mask.dtype == DType::boolean || mask.dtype == q.dtype, "the mask is {}; bool or {} is expected",
-            mask.str(), dtype_name(q.dtype));
+    require(mask.dtype == DType::boolean || is_integer(mask.dtype) || mask.dtype == q.dtype,
+            "the mask is {}; bool, integers or {} are expected", mask.str(), dtype_name(q.dtype));
     const std::vector<Dim> scores = {q.shape[0], heads, q.shape[2], k.shape[2]};
     require(mask.rank() <= 4, "the mask is {}; at most four dimensions are expected", mask.str());
     for (size_t d = 0; d < mask.shape.size(); ++d)
@@ -50,6 +50,16 @@ void infer_attention(InferContext& context) {
   context.set(0, q.dtype, {q.shape[0], heads, q.shape[2], v.shape[3]});
 }
 
+/// Which elements of an integer tensor are not zero.
+Tensor not_zero(const Tensor& given) {
+  Tensor kept(DType::boolean, given.shape());
+  dispatch(IntegerTypes{}, given.dtype(), [&]<class T>(Type<T>) {
+    std::transform(given.data<T>(), given.data<T>() + given.size(), kept.data<bool>(),
+                   [](T element) { return element != 0; });
+  });
+  return kept;
+}
+
 /// A mask with its strides over [batch, heads, queries, keys]; no data: nothing is masked.
 struct Mask {
   Tensor tensor;
@@ -57,6 +67,7 @@ struct Mask {
 
   explicit Mask(const Tensor& given) : tensor(given) {
     if (given.empty()) return;
+    if (is_integer(given.dtype())) tensor = not_zero(given);
     const std::vector<int64_t> dense = dense_strides(given.shape());
     for (size_t d = 0; d < dense.size(); ++d)
       strides[d + 4 - dense.size()] = given.shape()[d] == 1 ? 0 : dense[d];
@@ -134,19 +145,21 @@ void attention_reference(const ReferenceCall& call) {
 
 namespace def {
 
-const OpDef attention = op<AttentionAttributes>("attention")
-                            .input("q")
-                            .input("k")
-                            .input("v")
-                            .optional("mask")
-                            .output("y")
-                            .infer(infer_attention)
-                            .reference(widen<attention_reference>)
-                            .fusion(Fusion::contraction)
-                            .tolerance(1e-4, 1e-5)
-                            .summary(
-                                "softmax(q k^T * scale + mask) v over [batch, heads, length, size]; several "
-                                "query heads may share a key head; the mask is bool (true: seen) or added");
+const OpDef attention =
+    op<AttentionAttributes>("attention")
+        .input("q")
+        .input("k")
+        .input("v")
+        .optional("mask")
+        .output("y")
+        .infer(infer_attention)
+        .reference(widen<attention_reference>)
+        .fusion(Fusion::contraction)
+        .tolerance(1e-4, 1e-5)
+        .summary(
+            "softmax(q k^T * scale + mask) v over [batch, heads, length, size]; several "
+            "query heads may share a key head; the mask is bool or integers (true, not zero: seen) "
+            "or added");
 
 }  // namespace def
 }  // namespace burnish::ops

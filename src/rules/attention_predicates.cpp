@@ -132,6 +132,47 @@ Support counts_up(const Match& match, const Arguments& arguments) {
   return Support::yes();
 }
 
+/// counts_through(%i, %x): constant vectors of indices [..., depth] that name the first `depth` dimensions of
+/// %x, each place once and in order.
+Support counts_through(const Match& match, const Arguments& arguments) {
+  const Tensor indices = match.tensor(arguments.value(0));
+  if (indices.empty() || indices.dtype() != DType::i64 || indices.rank() == 0)
+    return Support::no("not constant integers");
+  const Dims& x = shape_of(match, arguments, 1);
+  const int64_t depth = indices.shape().back();
+  if (depth > static_cast<int64_t>(x.size())) return Support::no("more indices than dimensions");
+  const auto sizes = ir::constants({x.begin(), x.begin() + depth});
+  if (!sizes || element_count(*sizes) * depth != indices.size())
+    return Support::no("it does not name each place once");
+  for (int64_t i = 0; i < indices.size() / std::max<int64_t>(1, depth); ++i) {
+    int64_t place = 0;
+    for (int64_t d = 0; d < depth; ++d)
+      place = place * (*sizes)[static_cast<size_t>(d)] + indices.data<int64_t>()[i * depth + d];
+    if (place != i) return Support::no("place {} is {}", i, place);
+  }
+  return Support::yes();
+}
+
+/// counts_along(%i, %x, axis): constant indices 0, 1, 2, ... as many as %x is long along the axis.
+Support counts_along(const Match& match, const Arguments& arguments) {
+  const Tensor indices = match.tensor(arguments.value(0));
+  const Dims& x = shape_of(match, arguments, 1);
+  const auto axis =
+      static_cast<size_t>(ops::normalize_axis(arguments.integer(2), static_cast<int64_t>(x.size())));
+  if (indices.empty() || indices.dtype() != DType::i64) return Support::no("not constant integers");
+  if (!x[axis].is(indices.size())) return Support::no("{} indices into {}", indices.size(), x[axis].str());
+  for (int64_t i = 0; i < indices.size(); ++i)
+    if (indices.data<int64_t>()[i] != i)
+      return Support::no("element {} is {}", i, indices.data<int64_t>()[i]);
+  return Support::yes();
+}
+
+/// integers(%x): integer elements.
+Support integers(const Match& match, const Arguments& arguments) {
+  const DType dtype = match.type(arguments.value(0)).dtype;
+  return is_integer(dtype) ? Support::yes() : Support::no("its element type is {}", dtype_name(dtype));
+}
+
 /// last_of(%axes, %x): known to hold the last axis alone.
 Support last_of(const Match& match, const Arguments& arguments) {
   const auto contents = contents_of(match, arguments.value(0));
@@ -155,6 +196,9 @@ constexpr rewrite::NamedPredicate table[] = {
     {"is_stride", 3, is_stride, true},
     {"counts_up", 1, counts_up, true},
     {"last_of", 2, last_of, true},
+    {"counts_through", 2, counts_through, true},
+    {"counts_along", 3, counts_along, true},
+    {"integers", 1, integers, true},
 };
 
 }  // namespace

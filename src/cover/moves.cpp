@@ -1,0 +1,74 @@
+#include "cover/moves.h"
+
+#include <algorithm>
+
+#include "ops/strided_source.h"
+#include "ops/table.h"
+
+namespace burnish::cover {
+namespace {
+
+bool is_view(const ir::Graph& graph, ir::NodeId id) { return ops::definition(graph.node(id)).view; }
+
+/// Whether all operands but the first are constants, so that a body can hold them.
+bool is_self_contained(const ir::Graph& graph, ir::NodeId id) {
+  const auto& inputs = graph.node(id).inputs;
+  return std::all_of(inputs.begin() + 1, inputs.end(),
+                     [&](ir::ValueId input) { return !input || graph.value(input).is_constant(); });
+}
+
+/// Whether everything that reads the node's outputs is among `nodes`.
+bool serves_only(const ir::Graph& graph, ir::NodeId id, const std::set<ir::NodeId>& nodes) {
+  return std::all_of(graph.node(id).outputs.begin(), graph.node(id).outputs.end(), [&](ir::ValueId output) {
+    const auto& uses = graph.value(output).uses;
+    return !graph.is_output(output) && std::all_of(uses.begin(), uses.end(), [&](const ir::Use& use) {
+      return nodes.contains(use.node);
+    });
+  });
+}
+
+/// Drops nodes until none serves others and none is a view of what lies outside (which costs nothing there).
+void close(const ir::Graph& graph, ir::NodeId anchor, std::set<ir::NodeId>& moves) {
+  const auto belongs = [&](ir::NodeId id) {
+    std::set<ir::NodeId> inside = moves;
+    inside.insert(anchor);
+    if (!is_self_contained(graph, id) || !serves_only(graph, id, inside)) return false;
+    return !is_view(graph, id) || moves.contains(graph.value(graph.node(id).inputs[0]).producer);
+  };
+  while (std::erase_if(moves, [&](ir::NodeId id) { return !belongs(id); }) > 0) {
+  }
+}
+
+/// The transposes that alone read the result, with the views between them.
+void add_moves_behind(const ir::Graph& graph, ir::ValueId result, std::set<ir::NodeId>& moves) {
+  std::vector<ir::NodeId> open;
+  while (graph.value(result).uses.size() == 1 && !graph.is_output(result)) {
+    const ir::NodeId id = graph.value(result).uses[0].node;
+    const ir::Node& node = graph.node(id);
+    const bool transposes = node.op == &ops::def::transpose;
+    if ((!transposes && !is_view(graph, id)) || node.inputs[0] != result) return;
+    open.push_back(id);
+    if (transposes) {
+      if (ops::strided_result(graph, graph.node(open.front()).inputs[0], node.outputs[0]).strides.empty())
+        return;
+      moves.insert(open.begin(), open.end());
+    }
+    result = node.outputs[0];
+  }
+}
+
+}  // namespace
+
+std::set<ir::NodeId> moves_round(const ir::Graph& graph, ir::NodeId anchor) {
+  std::set<ir::NodeId> moves;
+  for (ir::ValueId input : graph.node(anchor).inputs) {
+    if (!input || graph.value(input).constant_only) continue;
+    const ops::StridedSource source = ops::strided_source(graph, input);
+    moves.insert(source.moves.begin(), source.moves.end());
+  }
+  close(graph, anchor, moves);
+  add_moves_behind(graph, graph.node(anchor).outputs[0], moves);
+  return moves;
+}
+
+}  // namespace burnish::cover

@@ -1,0 +1,13 @@
+// The symbols of a problem as numbers, from the shapes of one run.
+#pragma once
+
+#include "device/tactic.h"
+
+namespace burnish::device {
+
+/// The values of the problem's symbols for which its inputs have the bound shapes. A dimension that is an
+/// expression is inverted by trying the values of its symbol's range; any that fits will do, since all else
+/// follows from the inputs.
+ir::Bindings bindings_of(const Problem& problem, const BindArguments& arguments);
+
+}  // namespace burnish::device
