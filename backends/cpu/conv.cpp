@@ -48,18 +48,12 @@ struct WeightView {
   }
 };
 
-/// "direct", "winograd", or "brg", "gemm" for what oneDNN has of these names besides; with ".binary" a
-/// residual is read beside the output, otherwise accumulated in it.
+/// "direct", "winograd", or "brg", "gemm" for what oneDNN has of these names besides.
 struct Configuration {
   onednn::Convolution kind = onednn::Convolution::direct;
   std::string implementation;
-  Residual residual = Residual::in_place;
 
   explicit Configuration(std::string_view id) {
-    if (id.ends_with(".binary")) {
-      residual = Residual::read;
-      id.remove_suffix(7);
-    }
     if (id == "winograd")
       kind = onednn::Convolution::winograd;
     else if (id != "direct")
@@ -120,7 +114,7 @@ class ConvTactic : public OnednnTactic {
     Epilogue epilogue;
     if (const Support bias = add_bias(request, *node, spec, operation, epilogue); !bias) return bias;
     if (const Support read = read_epilogue(request, node->outputs[0], destination.shape.size(),
-                                           configuration.residual, epilogue);
+                                           Residual::in_place, epilogue);
         !read)
       return read;
     operation.accumulates = epilogue.accumulates;
@@ -140,7 +134,6 @@ class ConvTactic : public OnednnTactic {
     if (!is_transposed(*node) && problem.is_static()) ids.push_back("winograd");
     ids.push_back("brg");
     ids.push_back("gemm");
-    if (may_accumulate(problem)) ids.push_back("direct.binary");
     return ids;
   }
 

@@ -22,6 +22,7 @@ std::span<const device::Tactic* const> tactics() {
       &arg_tactic(),            //
       &resize_tactic(),         //
       &transpose_tactic(),      //
+      &concat_tactic(),         //
       &simd_reformat_tactic(),  //
       &reformat_tactic(),       //
       &direct_tactic(),         //

@@ -1,6 +1,7 @@
 #include "backends/cpu/tile_program.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "backends/cpu/attribute_number.h"
@@ -277,10 +278,22 @@ void BoundProgram::fill(const Place& place, const char* from, char* to, int64_t 
       offset += static_cast<int64_t>(rest % static_cast<size_t>(sizes_[d])) * place.strides[d];
     const int64_t part = std::min(count, inner - column);
     repeat(from + offset * place.bytes, to, place.bytes, part, place.strides[last]);
+    const char* made = to;
     to += part * place.bytes;
     count -= part;
-    column = 0;
     ++row;
+    if (column == 0 && last > 0 && place.strides[last - 1] == 0) {
+      // Every row up to the end of the dimension around is the same: what is written doubles.
+      const int64_t rows = std::min(count / inner, (sizes_[last - 1] - row % sizes_[last - 1]) % sizes_[last - 1]);
+      for (int64_t done = 1, more; done <= rows; done += more) {
+        more = std::min(done, rows + 1 - done);
+        std::memcpy(to, made, static_cast<size_t>(more * inner * place.bytes));
+        to += more * inner * place.bytes;
+      }
+      count -= rows * inner;
+      row += rows;
+    }
+    column = 0;
   }
 }
 
@@ -304,6 +317,12 @@ const void* BoundProgram::operand(Run& run, const Place& place, int64_t begin, i
     key = place.strides.back() == 0 ? 0 : column;
   else if (place.strides.back() == 0 && in_one_row)
     key = begin / inner;
+  else if (const size_t last = sizes_.size() - 1;
+           last > 0 && place.strides[last - 1] == 0 && place.strides[last] != 0) {
+    // The same for each row of the dimension around, as numbers per channel are in blocks of channels.
+    const int64_t plane = inner * sizes_[last - 1];
+    if (begin % plane + count <= plane) key = begin / plane * inner + column;
+  }
   Run::Filled& filled = run.filled[place.slot];
   if (key >= 0 && filled.key == key && filled.count >= count) return slot;
   fill(place, from, slot, begin, count);

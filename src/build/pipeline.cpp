@@ -27,6 +27,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       merge_siblings(),
       apply_rules("views"),
       common_subexpressions(),
+      nest_concats(),
       separate_weights(),
   };
   if (options.passes) run_passes(graph, pipeline, log);

@@ -7,7 +7,10 @@
 
 #include "base/error.h"
 #include "cover/search.h"
+#include "device/layout.h"
+#include "ops/data_attributes.h"
 #include "ops/evaluate.h"
+#include "ops/infer.h"
 #include "ops/table.h"
 
 namespace burnish::cover {
@@ -126,7 +129,8 @@ class Builder {
     const ir::ValueId output = graph_.node(made).outputs[0];
     graph_.value(output).type = type;
     graph_.node(made).source = is.producer ? graph_.node(is.producer).source : is.name;
-    const tune::Timed* timed = tuner_.best(reformat_problem(is.type, from, layout, graph_));
+    const device::Problem problem = reformat_problem(is.type, from, layout, graph_);
+    const tune::Timed* timed = device::lies_alike(is.type.shape, from, layout) ? tuner_.free_of_charge(problem) : tuner_.best(problem);
     require(timed != nullptr, "internal: no kernel brings {} to layout {}", is.type.str(), ir::layout_name(layout));
     reformatted_[{value, layout}] = output;
     choose(made, *timed);
@@ -140,41 +144,117 @@ class Builder {
   std::map<std::pair<ir::ValueId, ir::Layout>, ir::ValueId> reformatted_;
 };
 
-std::vector<Weighed> weigh(const ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options, std::vector<std::string>& notes) {
-  std::vector<Weighed> weighed;
-  std::vector<Region> regions = find_regions(graph);
-  std::map<std::string, std::vector<LayoutSet>> sets_of;
-  for (size_t i = 0; i < regions.size(); ++i) {
-    if (options.cancelled && options.cancelled()) throw Cancelled();
-    if (options.on_progress) options.on_progress(static_cast<double>(i) / static_cast<double>(regions.size()));
-    Region& region = regions[i];
-    if (!options.fuse && region.nodes.size() > 1) continue;
-    Weighed one{region, region_problem(graph, region), {}};
-    auto sets = sets_of.find(one.problem.text());
-    if (sets == sets_of.end()) sets = sets_of.emplace(one.problem.text(), layout_sets(one.problem, tuner.device())).first;
-    // A region that only the reference could run is no better than its parts.
-    const bool allow_fallback = region.nodes.size() == 1;
-    for (const LayoutSet& layouts : sets->second) {
-      device::Problem problem = one.problem.with_layouts(layouts);
-      const tune::Timed* timed = tuner.best(problem, allow_fallback);
-      if (timed) one.options.push_back({layouts, std::move(problem), timed, guess(one.problem, layouts, *timed, tuner.device())});
-    }
-    if (one.options.empty()) notes.push_back(fmt::format("region of {} nodes at '{}': no kernel takes it", region.nodes.size(), graph.node(region.nodes[0]).source));
+/// Finds the options of one region after another; a region must come after those that grew longer from its anchor.
+class Weigher {
+ public:
+  Weigher(const ir::Graph& graph, tune::Tuner& tuner, std::vector<std::string>& notes) : graph_(graph), tuner_(tuner), notes_(notes) {}
+
+  void weigh(const Region& region) {
+    Weighed one{region, region_problem(graph_, region), {}};
+    const Weighed* longer = longer_one(one);
+    for (const LayoutSet& layouts : sets_for(one.problem)) add_option(one, layouts, longer);
+    if (one.options.empty()) notes_.push_back(fmt::format("region of {} nodes at '{}': no kernel takes it", one.region.nodes.size(), graph_.node(one.region.nodes[0]).source));
     // The fallback is for what nothing else runs.
     const bool real = std::any_of(one.options.begin(), one.options.end(), [](const Option& option) { return !option.timed->tactic->is_fallback(); });
     if (real) std::erase_if(one.options, [](const Option& option) { return option.timed->tactic->is_fallback(); });
-    weighed.push_back(std::move(one));
+    weighed_.push_back(std::move(one));
   }
-  return weighed;
+
+  /// In the reverse order of weigh().
+  std::vector<Weighed> take() {
+    std::reverse(weighed_.begin(), weighed_.end());
+    return std::move(weighed_);
+  }
+
+ private:
+  /// The shortest of the regions that go on behind this one with ops that cost next to nothing; null if there is none.
+  const Weighed* longer_one(const Weighed& one) const {
+    for (size_t i = weighed_.size(); i-- > 0 && weighed_[i].region.anchor == one.region.anchor;)
+      if (adds_cheap_ops(graph_, weighed_[i].region, one.region)) return &weighed_[i];
+    return nullptr;
+  }
+
+  const std::vector<LayoutSet>& sets_for(const device::Problem& problem) {
+    auto sets = sets_of_.find(problem.text());
+    if (sets == sets_of_.end()) sets = sets_of_.emplace(problem.text(), layout_sets(problem, tuner_.device())).first;
+    return sets->second;
+  }
+
+  void add_option(Weighed& one, const LayoutSet& layouts, const Weighed* longer) {
+    device::Problem problem = one.problem.with_layouts(layouts);
+    if (const Option* whole = longer ? same_layouts(*longer, one, layouts) : nullptr) {
+      // Measured each by itself, a kernel with such ops behind it and one without differ by noise: the short one
+      // and a second kernel would win half of the time.
+      if (tuner_.offers_as_much(whole->problem, problem)) {
+        one.options.push_back({layouts, problem, tuner_.as_for(problem, *whole->timed), whole->microseconds});
+        return;
+      }
+    }
+    if (is_free(problem)) {
+      if (const tune::Timed* free = tuner_.free_of_charge(problem)) one.options.push_back({layouts, problem, free, 0});
+      return;
+    }
+    // A region that only the reference could run is no better than its parts.
+    const bool allow_fallback = one.region.nodes.size() == 1;
+    if (const tune::Timed* timed = tuner_.best(problem, allow_fallback))
+      one.options.push_back({layouts, std::move(problem), timed, guess(one.problem, layouts, *timed, tuner_.device())});
+  }
+
+  /// The longer region's option in which what both read, and what they make, has the same layouts.
+  const Option* same_layouts(const Weighed& longer, const Weighed& one, const LayoutSet& layouts) const {
+    std::map<ir::ValueId, ir::Layout> wanted;
+    for (int i = 0; i < one.problem.input_count(); ++i) wanted[operand(graph_, one.region, one.problem, i)] = layouts[static_cast<size_t>(i)];
+    for (const Option& option : longer.options) {
+      bool same = option.layouts.back() == layouts.back() && !option.timed->tactic->is_fallback();
+      for (int i = 0; same && i < longer.problem.input_count(); ++i) {
+        const auto known = wanted.find(operand(graph_, longer.region, longer.problem, i));
+        same = known == wanted.end() || known->second == option.layouts[static_cast<size_t>(i)];
+      }
+      if (same) return &option;
+    }
+    return nullptr;
+  }
+
+  /// A concatenation whose parts the plan has written where they belong.
+  static bool is_free(const device::Problem& problem) {
+    const ir::Node* node = problem.single(ops::def::concat);
+    if (!node || problem.output_count() != 1) return false;
+    std::vector<std::vector<ir::Dim>> parts;
+    for (int i = 0; i < problem.input_count(); ++i) {
+      if (problem.is_weight(i) || problem.input(i).layout != problem.output(0).layout) return false;
+      parts.push_back(problem.input(i).shape);
+    }
+    const int64_t axis = ops::normalize_axis(node->attributes.as<ops::AxisAttributes>().axis, problem.output(0).rank());
+    return device::concatenates_in_memory(parts, axis, problem.output(0).layout);
+  }
+
+  const ir::Graph& graph_;
+  tune::Tuner& tuner_;
+  std::vector<std::string>& notes_;
+  std::vector<Weighed> weighed_;
+  std::map<std::string, std::vector<LayoutSet>> sets_of_;
+};
+
+std::vector<Weighed> weigh_all(const ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options, std::vector<std::string>& notes) {
+  Weigher weigher(graph, tuner, notes);
+  std::vector<Region> regions = find_regions(graph);
+  if (!options.fuse) std::erase_if(regions, [](const Region& region) { return region.nodes.size() > 1; });
+  for (size_t i = regions.size(); i-- > 0;) {
+    if (options.cancelled && options.cancelled()) throw Cancelled();
+    if (options.on_progress) options.on_progress(1 - static_cast<double>(i + 1) / static_cast<double>(regions.size()));
+    weigher.weigh(regions[i]);
+  }
+  return weigher.take();
 }
 
 }  // namespace
 
 Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options) {
   Covered covered;
-  const std::vector<Weighed> weighed = weigh(graph, tuner, options, covered.notes);
+  const std::vector<Weighed> weighed = weigh_all(graph, tuner, options, covered.notes);
   std::map<std::string, double> reformat_costs;
   const auto reformat_cost = [&](const ir::TensorType& type, ir::Layout from, ir::Layout to) {
+    if (device::lies_alike(type.shape, from, to)) return 0.0;
     const std::string key = fmt::format("{} {} {}", type.str(), static_cast<int>(from), static_cast<int>(to));
     const auto known = reformat_costs.find(key);
     if (known != reformat_costs.end()) return known->second;

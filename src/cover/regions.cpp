@@ -51,6 +51,7 @@ class Grower {
   }
 
   std::vector<Region> grow(ir::NodeId anchor) {
+    anchor_ = anchor;
     members_ = {positions_.at(anchor)};
     nodes_ = {{positions_.at(anchor), anchor}};
     std::vector<Region> found;
@@ -114,6 +115,7 @@ class Grower {
 
   Region make(const std::vector<ir::ValueId>& outputs) const {
     Region region;
+    region.anchor = anchor_;
     region.outputs = outputs;
     for (const auto& [position, id] : nodes_) {
       region.nodes.push_back(id);
@@ -128,12 +130,14 @@ class Grower {
 
   const ir::Graph& graph_;
   const std::map<ir::NodeId, int>& positions_;
+  ir::NodeId anchor_;
   std::set<int> members_;
   std::map<int, ir::NodeId> nodes_;
 };
 
 Region single(const ir::Graph& graph, ir::NodeId id, int position) {
   Region region;
+  region.anchor = id;
   region.nodes = {id};
   region.positions = {position};
   for (ir::ValueId input : graph.node(id).inputs)
@@ -170,6 +174,18 @@ std::vector<Region> find_regions(const ir::Graph& graph) {
       if (seen.insert(region.positions).second) regions.push_back(std::move(region));
   }
   return regions;
+}
+
+bool adds_cheap_ops(const ir::Graph& graph, const Region& whole, const Region& part) {
+  namespace def = ops::def;
+  static const std::set<const ir::Op*> cheap = {&def::relu, &def::clip, &def::leaky_relu, &def::add, &def::sub, &def::mul,
+                                                &def::maximum, &def::minimum, &def::hardswish, &def::hardsigmoid};
+  if (whole.anchor != part.anchor || whole.nodes.size() <= part.nodes.size()) return false;
+  if (ops::definition(graph.node(whole.anchor)).fusion != ops::Fusion::contraction) return false;
+  if (!std::includes(whole.positions.begin(), whole.positions.end(), part.positions.begin(), part.positions.end())) return false;
+  return std::all_of(whole.nodes.begin(), whole.nodes.end(), [&](ir::NodeId id) {
+    return cheap.contains(graph.node(id).op) || std::find(part.nodes.begin(), part.nodes.end(), id) != part.nodes.end();
+  });
 }
 
 std::shared_ptr<ir::Graph> region_body(const ir::Graph& graph, const Region& region) {
@@ -238,6 +254,11 @@ device::Problem region_problem(const ir::Graph& graph, const Region& region) {
   const ir::NodeId node = add_region_node(scratch, graph, region, inputs, {});
   for (ir::ValueId output : scratch.node(node).outputs) scratch.outputs.push_back({"", output});
   return device::Problem::of(scratch, node);
+}
+
+ir::ValueId operand(const ir::Graph& graph, const Region& region, const device::Problem& problem, int i) {
+  const auto which = static_cast<size_t>(problem.node_inputs()[static_cast<size_t>(i)]);
+  return region.nodes.size() == 1 ? graph.node(region.nodes[0]).inputs[which] : region.inputs[which];
 }
 
 ir::NodeId replace_by_node(ir::Graph& graph, const Region& region, const std::vector<ir::ValueId>& inputs) {

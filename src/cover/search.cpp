@@ -12,6 +12,10 @@ namespace burnish::cover {
 namespace {
 
 constexpr size_t beam_width = 24;
+/// What a kernel is charged beyond its time, as a share of the whole: more of it finds covers of fewer kernels.
+constexpr double surcharges[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02};
+/// Covers within this share of the fastest count as equally fast.
+constexpr double equally_fast = 0.02;
 
 uint8_t bit(ir::Layout layout) { return static_cast<uint8_t>(1u << static_cast<unsigned>(layout)); }
 
@@ -23,6 +27,7 @@ struct Step {
 /// A partial cover.
 struct State {
   double cost = 0;
+  int kernels = 0;
   std::vector<std::pair<int32_t, uint8_t>> layouts;  // by value index, sorted: in which layouts it is there
   std::vector<int> begun;                            // regions begun whose last node is still to come, sorted
   std::shared_ptr<const Step> steps;
@@ -48,6 +53,12 @@ struct State {
   }
 };
 
+struct Found {
+  std::vector<Decision> decisions;
+  double microseconds = 0;
+  int kernels = 0;
+};
+
 class Search {
  public:
   Search(const ir::Graph& graph, const std::vector<Weighed>& weighed, const ReformatCost& reformat_cost)
@@ -57,7 +68,8 @@ class Search {
     find_last_needs();
   }
 
-  std::vector<Decision> run(double* total) {
+  Found run(double surcharge) {
+    surcharge_ = surcharge;
     std::vector<State> states(1);
     for (ir::ValueId input : graph_.inputs()) states[0].set(input.index, bit(ir::Layout::plain));
     for (size_t position = 0; position < order_.size(); ++position) {
@@ -65,14 +77,20 @@ class Search {
       require(!states.empty(), "node '{}' ({}): no kernel of the device takes it and what surrounds it", graph_.node(order_[position]).source, graph_.node(order_[position]).op->name);
     }
     const auto best = std::min_element(states.begin(), states.end(), [](const State& a, const State& b) { return a.cost < b.cost; });
-    if (total) *total = best->cost;
-    std::vector<Decision> decisions;
-    for (auto step = best->steps; step; step = step->previous) decisions.push_back(step->decision);
-    std::reverse(decisions.begin(), decisions.end());
-    return decisions;
+    Found found{{}, best->cost - surcharge * best->kernels, best->kernels};
+    for (auto step = best->steps; step; step = step->previous) found.decisions.push_back(step->decision);
+    std::reverse(found.decisions.begin(), found.decisions.end());
+    return found;
   }
 
  private:
+  /// Adds a kernel's time, none of it for what needs no kernel.
+  void charge(State& state, double microseconds) const {
+    if (microseconds == 0) return;
+    state.cost += microseconds + surcharge_;
+    ++state.kernels;
+  }
+
   /// The position after which no region can want a value any more.
   void find_last_needs() {
     std::vector<int> node_end(graph_.node_capacity(), -1);
@@ -141,7 +159,7 @@ class Search {
       const double cost = reformat_cost_(graph_.value(value).type, static_cast<ir::Layout>(from), layout);
       if (cheapest < 0 || cost < cheapest) cheapest = cost;
     }
-    state.cost += std::max(cheapest, 0.0);
+    charge(state, std::max(cheapest, 0.0));
     state.set(value.index, static_cast<uint8_t>(mask | bit(layout)));
   }
 
@@ -158,26 +176,16 @@ class Search {
       std::erase(state.begun, region);
       const std::vector<ir::Layout>& layouts = one.options[option].layouts;
       const size_t inputs = static_cast<size_t>(one.problem.input_count());
-      std::vector<bool> named(one.region.inputs.size(), false);
-      for (size_t i = 0; i < inputs; ++i) {
-        const size_t which = static_cast<size_t>(one.problem.node_inputs()[i]);
-        want(state, operand(one, which), layouts[i]);
-      }
+      for (size_t i = 0; i < inputs; ++i) want(state, operand(graph_, one.region, one.problem, static_cast<int>(i)), layouts[i]);
       for (size_t i = 0; i < one.region.outputs.size(); ++i) {
         const ir::ValueId output = one.region.outputs[i];
         state.set(output.index, bit(layouts[inputs + i]));
         if (graph_.is_output(output)) want(state, output, ir::Layout::plain);
       }
-      state.cost += one.options[option].microseconds;
+      charge(state, one.options[option].microseconds);
       state.steps = std::make_shared<Step>(Step{{region, static_cast<int>(option)}, from.steps});
       next.push_back(std::move(state));
     }
-  }
-
-  /// The graph's value behind input `which` of the region's node.
-  ir::ValueId operand(const Weighed& one, size_t which) const {
-    if (one.region.nodes.size() == 1) return graph_.node(one.region.nodes[0]).inputs[which];
-    return one.region.inputs[which];
   }
 
   std::vector<State> prune(std::vector<State> states) const {
@@ -197,12 +205,24 @@ class Search {
   const std::vector<ir::NodeId> order_;
   std::vector<std::vector<int>> starting_;  // regions by the position of their first node
   std::vector<int> last_need_;              // by value index
+  double surcharge_ = 0;                    // microseconds
 };
 
 }  // namespace
 
 std::vector<Decision> search(const ir::Graph& graph, const std::vector<Weighed>& weighed, const ReformatCost& reformat_cost, double* total) {
-  return Search(graph, weighed, reformat_cost).run(total);
+  Search one(graph, weighed, reformat_cost);
+  std::vector<Found> found = {one.run(0)};
+  double fastest = found[0].microseconds;
+  for (const double share : surcharges) {
+    found.push_back(one.run(share * found[0].microseconds));
+    fastest = std::min(fastest, found.back().microseconds);
+  }
+  const Found* best = nullptr;
+  for (const Found& cover : found)
+    if (cover.microseconds <= fastest * (1 + equally_fast) && (!best || cover.kernels < best->kernels)) best = &cover;
+  if (total) *total = best->microseconds;
+  return best->decisions;
 }
 
 }  // namespace burnish::cover

@@ -7,13 +7,17 @@
 namespace burnish::device {
 namespace {
 
+int64_t block_of(ir::Layout layout) { return layout == ir::Layout::c8 ? 8 : layout == ir::Layout::c16 ? 16 : 1; }
+
+bool divides(int64_t block, const ir::Dim& dim) { return block == 1 || (dim.is_constant() && dim.constant() % block == 0); }
+
 /// Calls body(plain index, laid-out index) for every element of a tensor of rank >= 2.
 template <class Body>
 void for_each_element(const Shape& shape, ir::Layout layout, Body&& body) {
   const int64_t batch = shape[0], channels = shape[1];
   int64_t pixels = 1;
   for (size_t d = 2; d < shape.size(); ++d) pixels *= shape[d];
-  const int64_t block = layout == ir::Layout::c8 ? 8 : layout == ir::Layout::c16 ? 16 : channels;
+  const int64_t block = layout == ir::Layout::nhwc ? channels : block_of(layout);
   const int64_t blocks = channels == 0 ? 0 : (channels + block - 1) / block;
   for (int64_t n = 0; n < batch; ++n)
     for (int64_t c = 0; c < channels; ++c)
@@ -22,6 +26,24 @@ void for_each_element(const Shape& shape, ir::Layout layout, Body&& body) {
 }
 
 }  // namespace
+
+bool lies_alike(const std::vector<ir::Dim>& shape, ir::Layout a, ir::Layout b) {
+  if (a == b || shape.size() < 2) return true;
+  // With one pixel there are only channels, in their order, unless the last block is padded.
+  for (size_t d = 2; d < shape.size(); ++d)
+    if (!shape[d].is(1)) return false;
+  return divides(block_of(a), shape[1]) && divides(block_of(b), shape[1]);
+}
+
+bool concatenates_in_memory(std::span<const std::vector<ir::Dim>> parts, int64_t axis, ir::Layout layout) {
+  if (layout == ir::Layout::nhwc || (layout != ir::Layout::plain && axis != 1)) return false;
+  for (const std::vector<ir::Dim>& part : parts) {
+    for (int64_t d = 0; d < axis; ++d)
+      if (!part[static_cast<size_t>(d)].is(1)) return false;
+    if (!divides(block_of(layout), part[static_cast<size_t>(axis)])) return false;
+  }
+  return true;
+}
 
 Tensor to_layout(const Tensor& plain, ir::Layout layout) {
   const int64_t bytes = ir::storage_bytes(plain.dtype(), plain.shape(), layout);

@@ -3,6 +3,8 @@
 
 #include <burnish/tensor.h>
 
+#include <span>
+
 #include "ir/type.h"
 
 namespace burnish::device {
@@ -11,5 +13,13 @@ namespace burnish::device {
 Tensor to_layout(const Tensor& plain, ir::Layout layout);
 /// The inverse: `data` holds storage_bytes(dtype, shape, layout) bytes.
 Tensor from_layout(const void* data, DType dtype, const Shape& shape, ir::Layout layout);
+
+/// Whether a tensor of this shape lies alike in both layouts, byte for byte: no change of layout is needed then. True only
+/// where the shape says so for every value of its symbols.
+bool lies_alike(const std::vector<ir::Dim>& shape, ir::Layout a, ir::Layout b);
+
+/// Whether parts laid one behind the other in memory make up their concatenation along `axis`: each dimension in front of it
+/// is 1 and blocks of channels divide the parts. All have the layout `layout`; `parts` are shapes, `axis` counts from 0.
+bool concatenates_in_memory(std::span<const std::vector<ir::Dim>> parts, int64_t axis, ir::Layout layout);
 
 }  // namespace burnish::device

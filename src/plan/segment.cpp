@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "device/layout.h"
 #include "ops/infer.h"
 #include "ops/table.h"
 #include "ops/data_attributes.h"
@@ -148,7 +149,7 @@ class Planner {
     }
     for (ir::ValueId input : node.inputs)
       if (input) know(input, position);
-    if (ops::definition(node).view) return plan_view(node, position);
+    if (ops::definition(node).view || changes_nothing(node)) return plan_view(node, position);
     if (node.op == &ops::def::concat && plan_concat(node, position)) return true;
     plan_kernel(id, position);
     return true;
@@ -202,6 +203,15 @@ class Planner {
   /// True for results of the graph; later segments are looked after in finish().
   bool escapes(ir::ValueId id) const { return graph_.is_output(id); }
 
+  static std::vector<ir::Dim> dims_of(const device::BoundTensor& tensor) { return {tensor.shape.begin(), tensor.shape.end()}; }
+
+  /// A change between layouts in which these shapes lie alike.
+  bool changes_nothing(const ir::Node& node) {
+    if (node.op != &ops::def::reformat) return false;
+    const device::BoundTensor from = bound_type(node.inputs[0]);
+    return device::lies_alike(dims_of(from), from.layout, bound_type(node.outputs[0]).layout);
+  }
+
   bool plan_view(const ir::Node& node, int position) {
     const ir::ValueId from = node.inputs[0], to = node.outputs[0];
     const device::BoundTensor type = bound_type(to);
@@ -228,12 +238,9 @@ class Planner {
   bool plan_concat(const ir::Node& node, int position) {
     const device::BoundTensor whole = bound_type(node.outputs[0]);
     const int64_t axis = ops::normalize_axis(node.attributes.as<ops::AxisAttributes>().axis, static_cast<int64_t>(whole.shape.size()));
-    if (whole.layout == ir::Layout::nhwc || (whole.layout != ir::Layout::plain && axis != 1)) return false;
-    for (int64_t d = 0; d < axis; ++d)
-      if (whole.shape[static_cast<size_t>(d)] != 1) return false;
-    const int64_t block = whole.layout == ir::Layout::c16 ? 16 : whole.layout == ir::Layout::c8 ? 8 : 1;
-    for (ir::ValueId input : node.inputs)
-      if (bound_type(input).shape[static_cast<size_t>(axis)] % block != 0) return false;
+    std::vector<std::vector<ir::Dim>> parts;
+    for (ir::ValueId input : node.inputs) parts.push_back(dims_of(bound_type(input)));
+    if (!device::concatenates_in_memory(parts, axis, whole.layout)) return false;
     make(node.outputs[0], position);
     int64_t offset = 0;
     for (ir::ValueId input : node.inputs) {
@@ -243,7 +250,6 @@ class Planner {
     }
     return true;
   }
-
 
   void plan_kernel(ir::NodeId id, int position) {
     const ir::Node& node = graph_.node(id);

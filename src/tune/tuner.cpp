@@ -62,14 +62,40 @@ const Timed* Tuner::best(const device::Problem& problem, bool allow_fallback) {
   return timed && timed->tactic && (allow_fallback || !timed->tactic->is_fallback()) ? timed : nullptr;
 }
 
-std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
-  auto winner = std::make_unique<Timed>();
+const Timed* Tuner::free_of_charge(const device::Problem& problem) {
+  std::unique_ptr<Timed>& known = untimed_["free " + problem.text()];
+  if (!known) {
+    const std::vector<Timed> ways = ways_of(problem, nullptr);
+    known = std::make_unique<Timed>(ways.empty() ? Timed{} : ways.front());
+    known->microseconds = 0;
+  }
+  return known->tactic ? known.get() : nullptr;
+}
+
+const Timed* Tuner::as_for(const device::Problem& problem, const Timed& timed) {
+  std::unique_ptr<Timed>& known = untimed_[fmt::format("{} {} {}", timed.tactic->name(), timed.candidate.id, problem.text())];
+  if (!known) {
+    known = std::make_unique<Timed>(timed);
+    known->alternatives = {"with what follows it: its price and its way"};
+  }
+  return known.get();
+}
+
+bool Tuner::offers_as_much(const device::Problem& whole, const device::Problem& part) {
+  const auto [known, fresh] = offers_.emplace(std::pair(whole.text(), part.text()), false);
+  if (!fresh) return known->second;
+  const std::vector<Timed> wholes = ways_of(whole, nullptr), parts = ways_of(part, nullptr);
+  return known->second = !parts.empty() && std::all_of(parts.begin(), parts.end(), [&](const Timed& way) {
+    return std::any_of(wholes.begin(), wholes.end(), [&](const Timed& other) { return other.tactic == way.tactic && other.candidate.id == way.candidate.id; });
+  });
+}
+
+std::vector<Timed> Tuner::ways_of(const device::Problem& problem, std::vector<std::string>* refusals) {
   std::vector<Timed> ways;
-  std::vector<const device::Tactic*> tactics(device_->tactics().begin(), device_->tactics().end());
-  for (const device::Tactic* tactic : tactics) {
+  for (const device::Tactic* tactic : device_->tactics()) {
     const Support support = tactic->supports(problem, device_->info());
     if (!support) {
-      winner->alternatives.push_back(fmt::format("{}: {}", tactic->name(), support.reason()));
+      if (refusals) refusals->push_back(fmt::format("{}: {}", tactic->name(), support.reason()));
       continue;
     }
     std::vector<device::Candidate> candidates = tactic->candidates(problem, *device_);
@@ -79,6 +105,12 @@ std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
       ways.push_back({tactic, std::move(candidate), guess, false, {}});
     }
   }
+  return ways;
+}
+
+std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
+  auto winner = std::make_unique<Timed>();
+  std::vector<Timed> ways = ways_of(problem, &winner->alternatives);
   if (ways.empty()) {
     const Support support = device::fallback_tactic().supports(problem, device_->info());
     if (!support) return winner;

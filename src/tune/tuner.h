@@ -37,6 +37,13 @@ class Tuner {
   /// The fastest way to run `problem` (with the layouts it has), or null where only the fallback could and
   /// `allow_fallback` is false.
   const Timed* best(const device::Problem& problem, bool allow_fallback = true);
+  /// The tactics' first offer, untimed and at no cost, for what the plan does without a kernel as long as the shapes allow;
+  /// null where there is none.
+  const Timed* free_of_charge(const device::Problem& problem);
+  /// What `timed` says of another problem: its tactic and candidate for `problem`, at the same price.
+  const Timed* as_for(const device::Problem& problem, const Timed& timed);
+  /// Whether every way to run `part` is one to run `whole`, and there is one.
+  bool offers_as_much(const device::Problem& whole, const device::Problem& part);
   /// A guess in microseconds, from operations and bytes.
   double estimate(const device::Problem& problem) const;
 
@@ -48,12 +55,16 @@ class Tuner {
  private:
   struct Trial;
   std::unique_ptr<Timed> search(const device::Problem& problem);
+  /// Every tactic that supports the problem with its candidates; why others do not goes to `refusals`, if any.
+  std::vector<Timed> ways_of(const device::Problem& problem, std::vector<std::string>* refusals);
   void measure(const device::Problem& problem, std::vector<Timed>& ways, Timed& winner);
 
   std::shared_ptr<device::Device> device_;
   std::shared_ptr<TuningCache> cache_;
   TunerOptions options_;
   std::map<std::string, std::unique_ptr<Timed>> known_;
+  std::map<std::string, std::unique_ptr<Timed>> untimed_;  // by what was asked and the problem's text
+  std::map<std::pair<std::string, std::string>, bool> offers_;  // by the texts of whole and part
   std::map<std::string, std::vector<Tensor>> references_;  // expected outputs by the plain problem's text
   int timed_ = 0;
   std::vector<std::string> rejected_;

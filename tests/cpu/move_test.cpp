@@ -53,5 +53,26 @@ TEST(Move, ChangesLayouts) {
   }
 }
 
+TEST(Move, ConcatenatesInAnyLayout) {
+  check_tactic("simd.concat",
+               "graph problem(%x0: f32[2,32,3,5], %x1: f32[2,16,3,5], %x2: f32[2,48,3,5]) { %v0 = "
+               "concat(%x0, %x1, %x2) {axis=1} : f32[2,96,3,5] yield %v0 }");
+  check_tactic("simd.concat",
+               "graph problem(%x0: f32[2,16,3,5], %x1: f32[2,16,4,5]) { %v0 = concat(%x0, %x1) {axis=2} : "
+               "f32[2,16,7,5] yield %v0 }");
+  check_tactic("simd.concat",
+               "graph problem(%x0: f32[2,32,3,5], %x1: f32[2,32,3,1]) { %v0 = concat(%x0, %x1) {axis=-1} : "
+               "f32[2,32,3,6] yield %v0 }");
+  check_tactic("simd.concat",
+               "graph problem(%x0: f32[2,16,5], %x1: f32[1,16,5]) { %v0 = concat(%x0, %x1) {axis=0} : "
+               "f32[3,16,5] yield %v0 }");
+  check_tactic("simd.concat",
+               "graph problem(%x0: f32[2,7,3,5], %x1: f32[2,1,3,5]) { %v0 = concat(%x0, %x1) {axis=1} : "
+               "f32[2,8,3,5] yield %v0 }");
+  check_tactic("simd.concat",
+               "graph problem(%x0: i64[4,1], %x1: i64[4,2], %x2: i64[4,0]) { %v0 = concat(%x0, %x1, %x2) "
+               "{axis=1} : i64[4,3] yield %v0 }");
+}
+
 }  // namespace
 }  // namespace burnish::test

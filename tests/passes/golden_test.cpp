@@ -68,6 +68,28 @@ TEST(FoldConstants, InfersTheShapesThatFollow) {
 )");
 }
 
+TEST(NestConcats, GrowsOneBuffer) {
+  EXPECT_EQ(after(passes::nest_concats(), R"(graph main(%a: f32[1,2], %b: f32[1,3], %c: f32[1,4], %d: f32[1,5]) {
+  %ab = concat(%a, %b) {axis=1} : f32[1,5]
+  %r = relu(%ab) : f32[1,5]
+  %abc = concat(%a, %b, %c) {axis=1} : f32[1,9]
+  %abcd = concat(%a, %b, %c, %d) {axis=1} : f32[1,14]
+  %down = concat(%a, %b, %c, %d) {axis=-1} : f32[1,14]
+  %ba = concat(%b, %a, %c) {axis=1} : f32[1,9]
+  yield %r, %abc, %abcd, %down, %ba
+})"),
+            R"(graph main(%a: f32[1,2], %b: f32[1,3], %c: f32[1,4], %d: f32[1,5]) {
+  %ab = concat(%a, %b) {axis=1} : f32[1,5]
+  %r = relu(%ab) : f32[1,5]
+  %abc = concat(%ab, %c) {axis=1} : f32[1,9]
+  %abcd = concat(%abc, %d) {axis=1} : f32[1,14]
+  %down = concat(%a, %b, %c, %d) {axis=-1} : f32[1,14]
+  %ba = concat(%b, %a, %c) {axis=1} : f32[1,9]
+  yield %r, %abc, %abcd, %down, %ba
+}
+)");
+}
+
 TEST(FoldConstants, FoldsScalarsAndIntegersButNotWeights) {
   EXPECT_EQ(after(passes::fold_constants(), R"(graph main(%x: f32[2]) {
   constant @two: f32[] = {2.0}
