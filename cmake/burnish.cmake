@@ -20,6 +20,11 @@ if(BURNISH_SANITIZE STREQUAL address)
 elseif(BURNISH_SANITIZE STREQUAL thread)
   target_compile_options(burnish_options INTERFACE -fsanitize=thread)
   target_link_options(burnish_options INTERFACE -fsanitize=thread)
+elseif(BURNISH_SANITIZE STREQUAL fuzz)
+  # Instrumented for libFuzzer and for llvm-cov at once; fuzz/CMakeLists.txt links the fuzzer itself.
+  set(instrumentation -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fprofile-instr-generate -fcoverage-mapping)
+  target_compile_options(burnish_options INTERFACE ${instrumentation})
+  target_link_options(burnish_options INTERFACE ${instrumentation})
 endif()
 
 # burnish_part(NAME [USES part...] [LIBRARIES target...]): an object library of the *.cpp in this folder.
