@@ -16,10 +16,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import onnx
+
+Item = TypeVar("Item")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROCESSOR_SECONDS = 10
@@ -67,16 +70,18 @@ class Mutator:
         self.rng = rng
         self.graphs = graphs_of(model.graph)
 
-    def pick(self, items):  # type: ignore[no-untyped-def]
-        if not items:
+    def pick(self, items: Iterable[Item]) -> Item:
+        listed = list(items)
+        if not listed:
             raise NothingToChange
-        return self.rng.choice(list(items))
+        return self.rng.choice(listed)
 
     def graph(self) -> onnx.GraphProto:
         return self.pick([g for g in self.graphs if g.node] or [self.model.graph])
 
     def node(self) -> onnx.NodeProto:
-        return self.pick(self.graph().node)
+        nodes: list[onnx.NodeProto] = list(self.graph().node)
+        return self.pick(nodes)
 
     def number(self, old: int) -> int:
         return self.rng.choice([*EDGE_NUMBERS, old + 1, old - 1, -old if old > -(1 << 63) else 0]) if abs(old) < 1 << 62 else 0

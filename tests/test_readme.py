@@ -1,6 +1,6 @@
-"""The README's commands and Python examples run as they stand there.
+"""The README's commands, and its C++ and Python examples, run as they stand there.
 
-Blocks fenced as sh or python run in the order of the page, in the repository root, with .venv and build/bin first on
+Blocks fenced as sh, cpp or python run in the order of the page, in the repository root, with .venv and build/bin first on
 the PATH. The blocks of ./demo and ./check are left out: one is the test itself, the other has its own step.
 """
 
@@ -13,14 +13,23 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = REPOSITORY / "README.md"
-RUNNERS = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": ["python", "-c"]}
+COMPILE = """
+cat > build/readme.cpp <<< "$0"
+${CXX:-g++} -std=c++20 -Wall -Wextra -Werror -Iinclude build/readme.cpp -Lbuild/lib -lburnish -lburnish_runtime -Wl,-rpath,build/lib -o build/readme
+build/readme
+"""
+RUNNERS = {
+    "sh": ["bash", "-euo", "pipefail", "-c"],
+    "cpp": ["bash", "-euo", "pipefail", "-c", COMPILE],
+    "python": ["python", "-c"],
+}
 
 
 def blocks() -> list[tuple[str, str]]:
     """The README's blocks that can be run: (language, text)."""
     if not README.is_file():
         return []
-    found = re.findall(r"^```(sh|python)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(sh|cpp|python)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     return [(language, text) for language, text in found if not re.search(r"^\./(demo|check)", text, re.MULTILINE)]
 
 

@@ -102,6 +102,15 @@ struct DimBuilder {
     return make(0, {std::move(term)});
   }
 
+  /// What a nest of one binary function stands on: of f(a, f(b, c)) a, b and c; of anything else that itself.
+  static void collect_operands(int function, const Dim& dim, std::vector<Dim>& into) {
+    const bool single = dim.terms_ && dim.constant_ == 0 && dim.terms_->size() == 1 &&
+                        dim.terms_->front().coefficient == 1 && dim.terms_->front().atoms.size() == 1;
+    const Atom* atom = single ? dim.terms_->front().atoms[0].get() : nullptr;
+    if (!atom || atom->function != function) return into.push_back(dim);
+    for (const Dim& argument : atom->arguments) collect_operands(function, argument, into);
+  }
+
   static Terms terms_of(const Dim& dim) { return dim.terms_ ? *dim.terms_ : Terms{}; }
 
   static Terms scaled(Terms terms, int64_t factor) {
@@ -352,7 +361,15 @@ Dim broadcast(const Dim& a, const Dim& b) {
   // A number other than 1 decides: the other side must be it, or 1.
   if (a.is_constant() && !b.is_constant()) return a;
   if (b.is_constant() && !a.is_constant()) return b;
-  return a.str() < b.str() ? make_function(broadcast_atom, {a, b}) : make_function(broadcast_atom, {b, a});
+  // Associative, commutative and idempotent: the distinct operands in order, so that residual chains do not grow.
+  std::vector<Dim> operands;
+  DimBuilder::collect_operands(broadcast_atom, a, operands);
+  DimBuilder::collect_operands(broadcast_atom, b, operands);
+  std::sort(operands.begin(), operands.end(), [](const Dim& x, const Dim& y) { return x.str() < y.str(); });
+  operands.erase(std::unique(operands.begin(), operands.end()), operands.end());
+  Dim result = operands.back();
+  for (size_t i = operands.size() - 1; i-- > 0;) result = make_function(broadcast_atom, {operands[i], result});
+  return result;
 }
 
 Dim product(const std::vector<Dim>& dims) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <new>
+#include <string>
 
 #include "command.h"
 
@@ -19,7 +20,10 @@ Examples:
 
 `burnish COMMAND --help` shows a command's options.)";
 
-int complain(const char* message, int code) {
+/// Of a message that quotes something very long, a symbolic shape say, the middle is left out.
+int complain(std::string message, int code) {
+  constexpr size_t longest = 4000, kept = 1500;
+  if (message.size() > longest) message.replace(kept, message.size() - 2 * kept, " [...] ");
   fmt::print(stderr, "burnish: {}\n", message);
   return code;
 }
@@ -42,7 +46,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& asked) {  // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return complain(fmt::format("{}\nRun with --help for usage.", error.what()).c_str(), 2);
+    return complain(fmt::format("{}\nRun with --help for usage.", error.what()), 2);
   }
   for (const auto& [name, command] : commands)
     if (app.got_subcommand(name)) return command();

@@ -1,0 +1,33 @@
+// Symbolic dimensions: forms that are equal compare equal.
+#include <burnish/error.h>
+#include <gtest/gtest.h>
+
+#include "ir/dim.h"
+
+namespace burnish {
+namespace {
+
+using ir::broadcast;
+using ir::Dim;
+
+TEST(Dim, BroadcastingIsAssociativeCommutativeAndIdempotent) {
+  const Dim a = Dim::symbol("a"), b = Dim::symbol("b"), c = Dim::symbol("c") + 1;
+  const Dim all = broadcast(a, broadcast(b, c));
+  EXPECT_EQ(broadcast(broadcast(c, a), b), all);
+  EXPECT_EQ(broadcast(all, broadcast(b, a)), all);
+  EXPECT_EQ(broadcast(all, all), all);
+  EXPECT_EQ(Dim::parse(all.str()), all);
+  EXPECT_EQ(all.evaluate({{"a", 1}, {"b", 5}, {"c", 0}}), 5);
+  EXPECT_THROW(all.evaluate({{"a", 2}, {"b", 5}, {"c", 0}}), Error);
+}
+
+TEST(Dim, AChainOfResidualsStaysSmall) {
+  // As attention masks of unknown length are added layer after layer.
+  const Dim n = Dim::symbol("n"), m = Dim::symbol("m");
+  Dim x = broadcast(n, m);
+  for (int layer = 0; layer < 100; ++layer) x = broadcast(x, broadcast(n, x));
+  EXPECT_EQ(x, broadcast(n, m));
+}
+
+}  // namespace
+}  // namespace burnish
