@@ -9,27 +9,18 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/mapped_file.h"
+#include "engine/format.h"
 
 namespace burnish::engine {
 namespace {
 
-constexpr char magic[8] = {'B', 'U', 'R', 'N', 'I', 'S', 'H', '\n'};
 constexpr uint32_t most_sections = 64;
 /// Nothing but weights is larger, so a hostile length is caught before memory is asked for.
 constexpr uint64_t largest_uncompressed = uint64_t{1} << 32;
 
-/// All numbers are little-endian, as on every machine that Burnish runs on.
-struct Header {
-  char magic[8];
-  uint32_t version, sections;
-  uint64_t file_bytes;
-  uint64_t checksum;  ///< of the table, and of this header with the checksum 0
-};
+uint64_t aligned(uint64_t offset) { return (offset + section_alignment - 1) / section_alignment * section_alignment; }
 
-struct TableEntry {
-  uint32_t id, codec;  ///< codec: 0 as it is, 1 zstd
-  uint64_t offset, size, raw_size, hash;
-};
+}  // namespace
 
 uint64_t table_checksum(Header header, const std::vector<TableEntry>& table) {
   header.checksum = 0;
@@ -37,9 +28,7 @@ uint64_t table_checksum(Header header, const std::vector<TableEntry>& table) {
   return XXH3_64bits_withSeed(table.data(), table.size() * sizeof(TableEntry), seed);
 }
 
-uint64_t aligned(uint64_t offset) { return (offset + section_alignment - 1) / section_alignment * section_alignment; }
-
-}  // namespace
+uint64_t section_hash(const void* bytes, uint64_t size) { return XXH3_64bits(bytes, size); }
 
 std::string section_name(SectionId id) {
   switch (id) {
@@ -60,7 +49,7 @@ void write_sections(const std::string& path, const std::vector<SectionData>& sec
   std::vector<TableEntry> table;
   uint64_t end = sizeof(Header) + sections.size() * sizeof(TableEntry);
   for (const SectionData& section : sections) {
-    TableEntry entry{static_cast<uint32_t>(section.id), section.compress ? 1u : 0u, aligned(end), 0, 0, 0};
+    TableEntry entry{static_cast<uint32_t>(section.id), section.compress ? Codec::zstd : Codec::none, aligned(end), 0, 0, 0};
     std::string packed;
     std::vector<std::string_view> pieces = section.pieces;
     for (std::string_view piece : pieces) entry.raw_size += piece.size();
@@ -116,12 +105,12 @@ SectionFile SectionFile::parse(std::string_view bytes, std::shared_ptr<const voi
     const std::string name = section_name(static_cast<SectionId>(entry.id));
     require(entry.offset <= bytes.size() && entry.size <= bytes.size() - entry.offset && entry.offset % section_alignment == 0, "section '{}' lies outside the file", name);
     const std::string_view content = bytes.substr(entry.offset, entry.size);
-    require(XXH3_64bits(content.data(), content.size()) == entry.hash, "section '{}' is damaged: its hash is wrong", name);
-    if (entry.codec == 0) {
+    require(section_hash(content.data(), content.size()) == entry.hash, "section '{}' is damaged: its hash is wrong", name);
+    if (entry.codec == Codec::none) {
       file.entries_.push_back({entry.id, content});
       continue;
     }
-    require(entry.codec == 1, "section '{}' has the unknown codec {}", name, entry.codec);
+    require(entry.codec == Codec::zstd, "section '{}' has the unknown codec {}", name, static_cast<uint32_t>(entry.codec));
     require(entry.raw_size <= largest_uncompressed && ZSTD_getFrameContentSize(content.data(), content.size()) == entry.raw_size, "section '{}' is damaged: its length is wrong", name);
     auto raw = std::make_shared<std::string>(entry.raw_size, '\0');
     const size_t size = ZSTD_decompress(raw->data(), raw->size(), content.data(), content.size());
