@@ -42,12 +42,13 @@ Engine Engine::load(const std::string& path, const LoadOptions& options) {
     const json metadata = json::parse(file.section(engine::SectionId::metadata), nullptr, false);
     require(metadata.is_object() && metadata.contains("backend") && metadata["backend"].is_string() && metadata.contains("arch") && metadata["arch"].is_string(),
             "section 'metadata' is damaged");
-    const std::string spec = options.device.empty() ? metadata["backend"].get<std::string>() : options.device;
+    const std::string backend = metadata["backend"], arch = metadata["arch"];
+    const std::string spec = options.device.empty() ? backend : options.device;
     const std::shared_ptr<device::Device> device = device::open_device(spec, {options.threads, metadata.value("tf32", json()) == true});
-    const bool elsewhere = device->info().backend != metadata["backend"] || device->info().arch != metadata["arch"];
+    const bool elsewhere = device->info().backend != backend || device->info().arch != arch;
     if (elsewhere && options.on_log)
-      options.on_log(fmt::format("the engine was built for {} ({}); kernels are chosen again, untimed, for {} ({})", metadata["backend"].get<std::string>(),
-                                 metadata["arch"].get<std::string>(), device->info().backend, device->info().arch));
+      options.on_log(fmt::format("the engine was built for {} ({}); kernels are chosen again, untimed, for {} ({})", backend, arch,
+                                 device->info().backend, device->info().arch));
     auto state = std::make_shared<engine_internal::EngineState>();
     state->program = load_saved(engine::read_program(file), device, elsewhere, options.on_log);
     state->metadata = metadata.contains("build") ? metadata["build"].dump() : "{}";
