@@ -10,6 +10,7 @@
 #include "build/precision.h"
 #include "build/program_builder.h"
 #include "build/shapes.h"
+#include "build/streams.h"
 #include "runtime/engine_state.h"
 
 namespace burnish {
@@ -42,6 +43,7 @@ Engine build(const Model& model, const BuildOptions& options) {
   tune::Tuner tuner(device, cache, tuner_options);
 
   build_internal::BuiltProgram built = build_internal::build_program(graph, tuner, device, options, arithmetic.narrow);
+  built.program->streams = build_internal::choose_streams(built.program, options, *cache);
   cache->save();
   auto state = std::make_shared<engine_internal::EngineState>();
   std::set<const void*> seen;

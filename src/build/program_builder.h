@@ -9,7 +9,7 @@
 namespace burnish::build_internal {
 
 struct BuiltProgram {
-  std::shared_ptr<const plan::Program> program;
+  std::shared_ptr<plan::Program> program;
   double estimated_us = 0;
   std::vector<std::string> notes;
 };

@@ -91,4 +91,13 @@ Tensor seeded_input(const ir::Graph& graph, ir::ValueId input, const Shape& shap
   return tensor;
 }
 
+std::vector<Tensor> seeded_inputs(const ir::Graph& graph, uint64_t seed) {
+  ir::Bindings bindings;
+  for (const auto& [name, range] : graph.symbols) bindings[name] = range.opt;
+  std::vector<Tensor> inputs;
+  for (ir::ValueId id : graph.inputs())
+    inputs.push_back(seeded_input(graph, id, ir::evaluate(graph.value(id).type.shape, bindings), seed));
+  return inputs;
+}
+
 }  // namespace burnish::ops

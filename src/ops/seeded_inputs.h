@@ -9,4 +9,7 @@ namespace burnish::ops {
 /// integers that index something within its bounds, others 0 or 1; bools either.
 Tensor seeded_input(const ir::Graph& graph, ir::ValueId input, const Shape& shape, uint64_t seed);
 
+/// The same for every input, at the opt of the graph's symbols.
+std::vector<Tensor> seeded_inputs(const ir::Graph& graph, uint64_t seed);
+
 }  // namespace burnish::ops

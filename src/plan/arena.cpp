@@ -9,7 +9,8 @@ namespace {
 int64_t aligned(int64_t bytes, int64_t alignment) { return (bytes + alignment - 1) / alignment * alignment; }
 
 /// Puts each lifetime, in the given order, at the lowest offset where it collides with none placed before.
-Placement place_in_order(std::span<const Lifetime> lifetimes, const std::vector<size_t>& order, int64_t alignment) {
+Placement place_in_order(std::span<const Lifetime> lifetimes, const std::vector<size_t>& order, int64_t alignment,
+                         const SideBySide& side_by_side) {
   Placement placement;
   placement.offsets.assign(lifetimes.size(), 0);
   std::vector<size_t> placed;  // sorted by offset
@@ -19,7 +20,8 @@ Placement place_in_order(std::span<const Lifetime> lifetimes, const std::vector<
     int64_t best = -1, best_gap = 0, end = 0;
     for (size_t other : placed) {
       const Lifetime& neighbour = lifetimes[other];
-      if (neighbour.last < lifetime.first || neighbour.first > lifetime.last) continue;
+      const bool apart = neighbour.last < lifetime.first || neighbour.first > lifetime.last;
+      if (apart && !(side_by_side && side_by_side(index, other))) continue;
       const int64_t gap = placement.offsets[other] - end;
       // The tightest gap that fits wastes least.
       if (gap >= bytes && (best < 0 || gap < best_gap)) best = end, best_gap = gap;
@@ -48,7 +50,7 @@ int64_t largest_live_set(std::span<const Lifetime> lifetimes, int64_t alignment)
 
 }  // namespace
 
-Placement place(std::span<const Lifetime> lifetimes, int64_t alignment) {
+Placement place(std::span<const Lifetime> lifetimes, int64_t alignment, const SideBySide& side_by_side) {
   std::vector<size_t> by_size(lifetimes.size());
   std::iota(by_size.begin(), by_size.end(), size_t{0});
   std::vector<size_t> by_length = by_size;
@@ -56,8 +58,8 @@ Placement place(std::span<const Lifetime> lifetimes, int64_t alignment) {
   std::stable_sort(by_length.begin(), by_length.end(), [&](size_t a, size_t b) {
     return lifetimes[a].last - lifetimes[a].first > lifetimes[b].last - lifetimes[b].first;
   });
-  Placement best = place_in_order(lifetimes, by_size, alignment);
-  Placement other = place_in_order(lifetimes, by_length, alignment);
+  Placement best = place_in_order(lifetimes, by_size, alignment, side_by_side);
+  Placement other = place_in_order(lifetimes, by_length, alignment, side_by_side);
   if (other.bytes < best.bytes) best = std::move(other);
   best.lower_bound = largest_live_set(lifetimes, alignment);
   return best;

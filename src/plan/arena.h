@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -20,8 +21,12 @@ struct Placement {
   int64_t lower_bound = 0;
 };
 
-/// Places the lifetimes so that no two that are live at one step overlap. Greedy by size (Pisarchyk and Lee,
+/// Whether the lifetimes of these two indices may be live at one time although their steps are apart.
+using SideBySide = std::function<bool(size_t, size_t)>;
+
+/// Places the lifetimes so that no two that are live at one step overlap, nor two that `side_by_side` names. Greedy by size (Pisarchyk and Lee,
 /// arXiv:2001.03288), and greedy by lifetime as a second try; the smaller arena wins.
-Placement place(std::span<const Lifetime> lifetimes, int64_t alignment = 64);
+Placement place(std::span<const Lifetime> lifetimes, int64_t alignment = 64,
+                const SideBySide& side_by_side = {});
 
 }  // namespace burnish::plan

@@ -9,6 +9,9 @@
 
 namespace burnish::plan {
 
+/// A run's steps are spread over no more streams than this.
+inline constexpr int most_streams = 64;
+
 struct Program {
   std::shared_ptr<ir::Graph> graph;
   std::shared_ptr<device::Device> device;
@@ -22,6 +25,8 @@ struct Program {
   std::map<int32_t, std::vector<std::shared_ptr<const Program>>> bodies;
   /// By value index: constants that the graph's run reads or gives back, on the device.
   std::map<int32_t, Tensor> constants;
+
+  int streams = 1;  ///< the most that a run's steps are spread over
 
   const device::Choice& choice(ir::NodeId id) const { return choices[static_cast<size_t>(id.index)]; }
   const device::Kernel* kernel(ir::NodeId id) const { return kernels[static_cast<size_t>(id.index)].get(); }

@@ -12,6 +12,7 @@
 #include "ops/table.h"
 #include "ops/data_attributes.h"
 #include "plan/aliases.h"
+#include "plan/schedule.h"
 
 namespace burnish::plan {
 
@@ -334,11 +335,13 @@ class Planner {
       index[root] = lifetimes.size();
       lifetimes.push_back({aliases_.bytes({root}), from, last[root]});
     }
-    segment_.arena_values_bytes = place(lifetimes).bytes;
+    const Schedule schedule = spread_over_streams();
+    const SideBySide side_by_side = schedule.streams() > 1 ? lifetimes_side_by_side(schedule, index) : SideBySide();
+    segment_.arena_values_bytes = place(lifetimes, 64, side_by_side).bytes;
     const size_t values = lifetimes.size();
     for (const Pending& pending : pending_)
       if (pending.step.workspace_bytes > 0) lifetimes.push_back({pending.step.workspace_bytes, pending.position, pending.position});
-    const Placement placement = place(lifetimes);
+    const Placement placement = place(lifetimes, 64, side_by_side);
     segment_.arena_bytes = placement.bytes;
     segment_.arena_lower_bound = placement.lower_bound;
 
@@ -362,6 +365,53 @@ class Planner {
       }
       segment_.steps.push_back(std::move(pending.step));
     }
+  }
+
+  std::vector<std::vector<Access>> accesses() const {
+    std::vector<std::vector<Access>> all;
+    for (const Pending& pending : pending_) {
+      std::vector<Access>& accesses = all.emplace_back();
+      const auto touch_bytes = [&](ir::ValueId id, int64_t offset, bool writes) {
+        if (!id) return;
+        const Aliases::Spot spot = aliases_.find(id);
+        const int64_t bytes = pending.step.kernel ? aliases_.bytes(id) : pending.step.copy_bytes;
+        accesses.push_back({spot.root, spot.offset + offset, spot.offset + offset + bytes, writes});
+      };
+      for (ir::ValueId id : pending.inputs) touch_bytes(id, 0, false);
+      for (ir::ValueId id : pending.outputs) touch_bytes(id, pending.output_offset, true);
+    }
+    return all;
+  }
+
+  Schedule spread_over_streams() {
+    const Schedule schedule(accesses(), program_.streams);
+    segment_.streams = schedule.streams();
+    for (size_t i = 0; i < pending_.size(); ++i) {
+      pending_[i].step.stream = schedule.stream(i);
+      pending_[i].step.waits = schedule.waits(i);
+      pending_[i].step.awaited = schedule.is_awaited(i);
+    }
+    return schedule;
+  }
+
+  /// For lifetimes numbered as finish() does: the values of `index` by root, then the workspaces in the order of steps.
+  /// Memory goes from one to another only where all steps of the one end before any of the other starts.
+  SideBySide lifetimes_side_by_side(const Schedule& schedule, const std::map<int32_t, size_t>& index) const {
+    std::vector<std::vector<size_t>> users(index.size());
+    const std::vector<std::vector<Access>> all = accesses();
+    for (size_t step = 0; step < all.size(); ++step)
+      for (const Access& access : all[step])
+        if (const auto found = index.find(access.root); found != index.end()) users[found->second].push_back(step);
+    for (size_t step = 0; step < pending_.size(); ++step)
+      if (pending_[step].step.workspace_bytes > 0) users.push_back({step});
+    return [schedule, users](size_t a, size_t b) {
+      const auto precedes = [&](const std::vector<size_t>& first, const std::vector<size_t>& second) {
+        return std::all_of(first.begin(), first.end(), [&](size_t one) {
+          return std::all_of(second.begin(), second.end(), [&](size_t other) { return schedule.before(one, other); });
+        });
+      };
+      return !precedes(users[a], users[b]) && !precedes(users[b], users[a]);
+    };
   }
 
   /// A value inside an escaping root that a later segment reads by its own name gets a tensor by a copy.

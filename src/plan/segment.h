@@ -34,6 +34,9 @@ struct Step {
   int64_t copy_bytes = 0;
   int64_t workspace_bytes = 0, workspace_offset = 0;
   bool fallback = false;
+  int stream = 0;          ///< of the segment's; 0 is the caller's own
+  std::vector<int> waits;  ///< steps of other streams that must end first
+  bool awaited = false;    ///< a step of another stream waits for this one
 };
 
 /// What stopped a segment before the program's end.
@@ -46,6 +49,7 @@ struct Stop {
 struct Segment {
   std::vector<Step> steps;
   Stop stop;
+  int streams = 1;  ///< that the steps run on
   /// Tensors that the session makes before the run: results of the graph, and what later segments read.
   std::map<int32_t, device::BoundTensor> escaping;
   /// Values that lie inside a tensor of the session's and that later segments read by their own name.

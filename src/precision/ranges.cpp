@@ -31,18 +31,6 @@ Observed observe_as(const Tensor& tensor) {
   return observed;
 }
 
-std::vector<Tensor> seeded_inputs(const ir::Graph& graph, uint64_t seed) {
-  ir::Bindings bindings;
-  for (const auto& [name, range] : graph.symbols) bindings[name] = range.opt;
-  std::vector<Tensor> inputs;
-  for (ir::ValueId id : graph.inputs()) {
-    Shape shape;
-    for (const ir::Dim& dim : graph.value(id).type.shape) shape.push_back(dim.evaluate(bindings));
-    inputs.push_back(ops::seeded_input(graph, id, shape, seed));
-  }
-  return inputs;
-}
-
 template <class T>
 double relative_error(const Tensor& got, const Tensor& expected) {
   double error = 0, total = 0;
@@ -69,12 +57,12 @@ Observations observe_values(const ir::Graph& graph, DType narrow, uint64_t seed,
   };
   for (ir::ValueId id : graph.constants())
     if (graph.value(id).constant.raw()) look(id, graph.value(id).constant);
-  outputs = ops::evaluate(graph, seeded_inputs(graph, seed), look);
+  outputs = ops::evaluate(graph, ops::seeded_inputs(graph, seed), look);
   return observations;
 }
 
 std::vector<Tensor> run_seeded(const ir::Graph& graph, uint64_t seed) {
-  return ops::evaluate(graph, seeded_inputs(graph, seed));
+  return ops::evaluate(graph, ops::seeded_inputs(graph, seed));
 }
 
 double largest_error(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {

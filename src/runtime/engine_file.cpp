@@ -20,7 +20,9 @@ std::shared_ptr<const plan::Program> load_saved(engine::SavedProgram saved, cons
   std::map<int32_t, std::vector<std::shared_ptr<const plan::Program>>> bodies;
   for (auto& [index, programs] : saved.bodies)
     for (engine::SavedProgram& body : programs) bodies[index].push_back(load_saved(std::move(body), device, repack, log));
-  return plan::load_program(saved.graph, std::move(saved.choices), std::move(bodies), device);
+  const std::shared_ptr<plan::Program> program = plan::load_program(saved.graph, std::move(saved.choices), std::move(bodies), device);
+  program->streams = saved.streams;
+  return program;
 }
 
 }  // namespace

@@ -132,6 +132,7 @@ Execution::Ready& Execution::segment_at(size_t position, Run& run) {
     ready->pointers.back().inputs.resize(step.inputs.size());
     ready->pointers.back().outputs.resize(step.outputs.size());
   }
+  prepare_streams(*ready);
   ready_.push_front(std::move(ready));
   by_key_[std::move(key)] = ready_.begin();
   if (ready_.size() > most_plans) {
@@ -189,9 +190,7 @@ void Execution::run_segment(Ready& ready, Run& run) {
     ++steps_run_;
     fallback_steps_run_ += step.fallback;
   }
-  const auto enqueue_all = [&] {
-    for (size_t i = 0; i < segment.steps.size(); ++i) enqueue_step(ready, i, run);
-  };
+  const auto enqueue_all = [&] { enqueue_steps(ready, run); };
   if (profiler_) profile_steps(ready, run);
   else if (replayable && !segment.steps.empty() && !device_.on_host()) ready.replays.run(device_, *run.stream, std::move(addresses), enqueue_all);
   else enqueue_all();
@@ -202,22 +201,49 @@ void Execution::run_segment(Ready& ready, Run& run) {
   }
 }
 
-void Execution::enqueue_step(Ready& ready, size_t i, Run& run) {
+void Execution::prepare_streams(Ready& ready) {
+  const plan::Segment& segment = ready.segment;
+  if (segment.streams == 1) return;
+  while (static_cast<int>(side_streams_.size()) + 1 < segment.streams) side_streams_.push_back(device_.create_stream());
+  ready.started = device_.create_event();
+  for (const plan::Step& step : segment.steps) ready.step_ends.push_back(step.awaited ? device_.create_event() : nullptr);
+  for (int i = 1; i < segment.streams; ++i) ready.stream_ends.push_back(device_.create_event());
+}
+
+void Execution::enqueue_steps(Ready& ready, Run& run) {
+  const plan::Segment& segment = ready.segment;
+  const auto stream = [&](int i) -> device::Stream& { return i == 0 ? *run.stream : *side_streams_[static_cast<size_t>(i - 1)]; };
+  if (segment.streams > 1) run.stream->record(*ready.started);
+  for (int i = 1; i < segment.streams; ++i) stream(i).wait(*ready.started);
+  for (size_t i = 0; i < segment.steps.size(); ++i) {
+    const plan::Step& step = segment.steps[i];
+    for (int other : step.waits) stream(step.stream).wait(*ready.step_ends[static_cast<size_t>(other)]);
+    enqueue_step(ready, i, stream(step.stream));
+    if (step.awaited) stream(step.stream).record(*ready.step_ends[i]);
+  }
+  for (int i = 1; i < segment.streams; ++i) {
+    device::Event& end = *ready.stream_ends[static_cast<size_t>(i - 1)];
+    stream(i).record(end);
+    run.stream->wait(end);
+  }
+}
+
+void Execution::enqueue_step(Ready& ready, size_t i, device::Stream& stream) {
   plan::Step& step = ready.segment.steps[i];
   const Ready::Pointers& pointers = ready.pointers[i];
   if (!step.kernel) {
-    device_.copy(pointers.outputs[0], pointers.inputs[0], static_cast<size_t>(step.copy_bytes), *run.stream);
+    device_.copy(pointers.outputs[0], pointers.inputs[0], static_cast<size_t>(step.copy_bytes), stream);
     return;
   }
   char* workspace = static_cast<char*>(arena_.raw()) + step.workspace_offset;
-  step.kernel->enqueue(*run.stream, {pointers.inputs, pointers.outputs, program_->choice(step.node).constants, workspace});
+  step.kernel->enqueue(stream, {pointers.inputs, pointers.outputs, program_->choice(step.node).constants, workspace});
 }
 
 void Execution::profile_steps(Ready& ready, Run& run) {
   for (size_t i = 0; i < ready.segment.steps.size(); ++i) {
     const plan::Step& step = ready.segment.steps[i];
     const auto start = std::chrono::steady_clock::now();
-    enqueue_step(ready, i, run);
+    enqueue_step(ready, i, *run.stream);
     run.stream->synchronize();
     profiler_->record(*program_, step, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
     if (!profiler_->observe || !step.kernel) continue;

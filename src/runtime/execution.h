@@ -42,7 +42,9 @@ class Execution {
 
   Ready& segment_at(size_t position, Run& run);
   void run_segment(Ready& ready, Run& run);
-  void enqueue_step(Ready& ready, size_t i, Run& run);
+  void enqueue_steps(Ready& ready, Run& run);
+  void enqueue_step(Ready& ready, size_t i, device::Stream& stream);
+  void prepare_streams(Ready& ready);
   void profile_steps(Ready& ready, Run& run);
   void run_host_node(ir::NodeId id, Run& run);
   std::vector<Tensor> run_control(ir::NodeId id, Run& run);
@@ -59,6 +61,7 @@ class Execution {
   std::list<std::unique_ptr<Ready>> ready_;  // most recently used first
   std::unordered_map<std::string, std::list<std::unique_ptr<Ready>>::iterator> by_key_;
   Tensor arena_;
+  std::vector<std::unique_ptr<device::Stream>> side_streams_;  // stream 1 and on: stream 0 is the caller's
   std::map<std::pair<int32_t, size_t>, std::unique_ptr<Execution>> bodies_;
   MemoryUse memory_;
   int steps_run_ = 0, fallback_steps_run_ = 0;

@@ -16,6 +16,9 @@ struct Execution::Ready {
   };
   std::vector<Pointers> pointers;
   Replays replays;
+  /// Of a segment on several streams: the start, each awaited step's end, and the end of each further stream.
+  std::unique_ptr<device::Event> started;
+  std::vector<std::unique_ptr<device::Event>> step_ends, stream_ends;
 };
 
 struct Execution::Run {

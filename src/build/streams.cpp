@@ -1,0 +1,73 @@
+#include "build/streams.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "ops/seeded_inputs.h"
+#include "runtime/execution.h"
+
+namespace burnish::build_internal {
+namespace {
+
+constexpr int default_most = 4, warm_up_runs = 5, timed_runs = 40;
+constexpr double least_gain = 0.02;
+
+/// Median milliseconds of a run, by the device's clock; negative where no branches were spread.
+double measure(std::shared_ptr<const plan::Program> program, const std::vector<Tensor>& inputs) {
+  device::Device& device = *program->device;
+  const bool wants_branches = program->streams > 1;
+  runtime::Execution execution(std::move(program));
+  const auto stream = device.create_stream();
+  const auto start = device.create_event(true), end = device.create_event(true);
+  std::vector<Tensor> on_device, outputs;
+  for (const Tensor& input : inputs) {
+    on_device.push_back(device.make_tensor(input.dtype(), input.shape(), static_cast<size_t>(input.bytes())));
+    device.copy(on_device.back().raw(), input.raw(), static_cast<size_t>(input.bytes()), *stream);
+  }
+  std::vector<double> times;
+  for (int i = 0; i < warm_up_runs + timed_runs; ++i) {
+    stream->record(*start);
+    outputs = execution.run(on_device, outputs, *stream);
+    stream->record(*end);
+    const double milliseconds = end->milliseconds_since(*start);
+    if (i >= warm_up_runs) times.push_back(milliseconds);
+    const auto segments = execution.last_segments();
+    if (wants_branches && std::all_of(segments.begin(), segments.end(), [](const plan::Segment* segment) { return segment->streams == 1; })) return -1;
+  }
+  std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
+  return times[times.size() / 2];
+}
+
+}  // namespace
+
+int choose_streams(const std::shared_ptr<plan::Program>& program, const BuildOptions& options, tune::TuningCache& cache) {
+  const int most = std::min(options.streams > 0 ? options.streams : default_most, plan::most_streams);
+  device::Device& device = *program->device;
+  if (most == 1 || device.on_host() || !options.measure) return 1;
+  const std::string text = ir::print(*program->graph);
+  const std::string problem = fmt::format("streams most={} graph={:016x}", most, XXH3_64bits(text.data(), text.size()));
+  if (const auto known = cache.find(device.info().tuning_key, problem)) {
+    int streams = 1;
+    std::from_chars(known->candidate.data(), known->candidate.data() + known->candidate.size(), streams);
+    return std::clamp(streams, 1, most);
+  }
+  const std::vector<Tensor> inputs = ops::seeded_inputs(*program->graph, 0);
+  int best = 1;
+  double best_time = 0;
+  device.execute([&] {
+    for (int streams = 1; streams <= most; streams *= 2) {
+      auto copy = std::make_shared<plan::Program>(*program);
+      copy->streams = streams;
+      const double time = measure(copy, inputs);
+      if (time < 0) break;
+      if (streams == 1 || time < best_time * (1 - least_gain)) best = streams, best_time = time;
+    }
+  });
+  cache.add(device.info().tuning_key, problem, {"streams", std::to_string(best), best_time * 1e3});
+  return best;
+}
+
+}  // namespace burnish::build_internal

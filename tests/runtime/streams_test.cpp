@@ -1,0 +1,96 @@
+// Steps on several streams: what waits for what, and that no memory is reused while a branch may still read it.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "plan/arena.h"
+#include "plan/schedule.h"
+
+namespace burnish::plan {
+namespace {
+
+/// Steps that each read what some earlier steps wrote: step i writes root i.
+std::vector<std::vector<Access>> steps_of(const std::vector<std::vector<int>>& reads) {
+  std::vector<std::vector<Access>> accesses;
+  for (size_t i = 0; i < reads.size(); ++i) {
+    accesses.push_back({{static_cast<int32_t>(i), 0, 16, true}});
+    for (int root : reads[i]) accesses.back().push_back({root, 0, 16, false});
+  }
+  return accesses;
+}
+
+TEST(Schedule, GivesBranchesStreamsAndJoinsThem) {
+  // 0 -> {1 -> 2, 3 -> 4} -> 5
+  const Schedule schedule(steps_of({{}, {0}, {1}, {0}, {3}, {2, 4}}), 4);
+  EXPECT_EQ(schedule.streams(), 2);
+  EXPECT_EQ(schedule.stream(0), schedule.stream(1));
+  EXPECT_EQ(schedule.stream(1), schedule.stream(2));
+  EXPECT_EQ(schedule.stream(3), schedule.stream(4));
+  EXPECT_NE(schedule.stream(1), schedule.stream(3));
+  EXPECT_EQ(schedule.waits(3), std::vector<int>{0});
+  EXPECT_TRUE(schedule.waits(4).empty());
+  EXPECT_EQ(schedule.waits(5).size(), 1u);
+  EXPECT_FALSE(schedule.before(2, 3));
+  EXPECT_TRUE(schedule.before(0, 5) && schedule.before(2, 5) && schedule.before(4, 5));
+}
+
+TEST(Schedule, KeepsAChainOnOneStream) {
+  const Schedule schedule(steps_of({{}, {0}, {1}, {2}}), 8);
+  EXPECT_EQ(schedule.streams(), 1);
+}
+
+TEST(Schedule, OrdersAWriterBehindEarlierReadersOfTheSameBytes) {
+  std::vector<std::vector<Access>> accesses = steps_of({{}, {0}});
+  accesses.push_back({{0, 8, 16, true}});    // writes over half of what step 1 reads
+  accesses.push_back({{0, 16, 32, true}});   // and beside it
+  const Schedule schedule(accesses, 4);
+  EXPECT_TRUE(schedule.before(1, 2));
+  EXPECT_FALSE(schedule.before(1, 3));
+}
+
+/// Any order of steps that streams and waits allow keeps every dependency; no two buffers that may be live at once overlap.
+TEST(Schedule, RandomGraphs) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 300; ++round) {
+    const size_t count = 1 + random() % 40;
+    std::vector<std::vector<int>> reads(count);
+    for (size_t i = 1; i < count; ++i)
+      for (unsigned j = random() % 3; j > 0; --j) reads[i].push_back(static_cast<int>(i - 1 - random() % std::min<size_t>(i, 6)));
+    const std::vector<std::vector<Access>> accesses = steps_of(reads);
+    const int streams = static_cast<int>(1 + random() % 5);
+    const Schedule schedule(accesses, streams);
+    EXPECT_LE(schedule.streams(), streams);
+
+    // Independently of before(): what stream order and waits give, closed under transitivity.
+    std::vector<std::vector<bool>> ordered(count, std::vector<bool>(count));
+    for (size_t b = 0; b < count; ++b) {
+      const auto join = [&](size_t a) {
+        ordered[a][b] = true;
+        for (size_t c = 0; c < a; ++c) ordered[c][b] = ordered[c][b] || ordered[c][a];
+      };
+      for (size_t a = 0; a < b; ++a)
+        if (schedule.stream(a) == schedule.stream(b)) join(a);
+      for (int a : schedule.waits(b)) {
+        EXPECT_TRUE(schedule.is_awaited(static_cast<size_t>(a)));
+        join(static_cast<size_t>(a));
+      }
+    }
+    for (size_t b = 0; b < count; ++b) {
+      for (int a : reads[b]) EXPECT_TRUE(ordered[static_cast<size_t>(a)][b]) << a << " before " << b;
+      for (size_t a = 0; a < count; ++a) EXPECT_EQ(schedule.before(a, b), ordered[a][b]) << a << ", " << b;
+    }
+  }
+}
+
+TEST(Arena, SideBySideLifetimesDoNotShare) {
+  const std::vector<Lifetime> lifetimes = {{100, 0, 1}, {100, 2, 3}, {100, 4, 5}};
+  EXPECT_EQ(place(lifetimes).bytes, 128);
+  const Placement placement = place(lifetimes, 64, [](size_t a, size_t b) { return a + b == 1; });
+  EXPECT_NE(placement.offsets[0], placement.offsets[1]);
+  EXPECT_EQ(placement.bytes, 256);
+}
+
+}  // namespace
+}  // namespace burnish::plan
