@@ -183,6 +183,7 @@ def main() -> int:
     parser.add_argument("--scratch", type=Path, required=True)
     arguments = parser.parse_args()
 
+    arguments.scratch.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.set_grad_enabled(False)
     model = SUBJECTS[arguments.model]
