@@ -99,8 +99,9 @@ bool merge(PostOp& first, const PostOp& second) {
 /// Adds steps for one node after another.
 class Reader {
  public:
-  Reader(const Request& request, size_t rank, Residual residual, Epilogue& epilogue)
-      : request_(request), problem_(request.problem), rank_(rank), residual_(residual), epilogue_(epilogue) {}
+  Reader(const Request& request, size_t rank, Residual residual, bool of_windows, Epilogue& epilogue)
+      : request_(request), problem_(request.problem), rank_(rank), residual_(residual), of_windows_(of_windows),
+        epilogue_(epilogue) {}
 
   Support read(const ir::Node& node, ir::ValueId running) {
     if (ops::definition(node).fusion != ops::Fusion::pointwise)
@@ -145,7 +146,8 @@ class Reader {
       return Support::yes();
     }
     const std::optional<Shape> aligned = align(operand.shape, output.shape);
-    if (!aligned) return Support::no("'{}' broadcasts in a way that oneDNN does not", node.op->name);
+    if (!aligned || (of_windows_ && !bears_on_windows(*aligned, output.shape)))
+      return Support::no("'{}' broadcasts in a way that oneDNN does not", node.op->name);
     const onednn::Desc desc = onednn::desc_of(operand.dtype, *aligned, operand.layout);
     epilogue_.shapes.push_back(*aligned);
     epilogue_.operands.push_back(
@@ -153,6 +155,14 @@ class Reader {
          weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
     epilogue_.steps.push_back({PostOp::Kind::binary, kind, 0, 0, desc});
     return Support::yes();
+  }
+
+  /// Behind a convolution oneDNN 2.6 takes an operand per column ([1,1,1,W]) and computes something else.
+  static bool bears_on_windows(const Shape& operand, const Shape& output) {
+    if (operand == output) return true;
+    for (size_t d = 0; d < operand.size(); ++d)
+      if (d != 1 && operand[d] != 1) return false;
+    return true;
   }
 
   /// The operand's shape as the contraction's output has dimensions; none where it cannot be broadcast to
@@ -174,6 +184,7 @@ class Reader {
   const device::Problem& problem_;
   const size_t rank_;
   const Residual residual_;
+  const bool of_windows_;
   Epilogue& epilogue_;
 };
 
@@ -204,7 +215,10 @@ Support read_epilogue(const Request& request, ir::ValueId from, size_t rank, Res
                       Epilogue& epilogue) {
   const ir::Graph& body = request.problem.body();
   if (body.outputs.size() != 1) return Support::no("the region has {} outputs", body.outputs.size());
-  Reader reader(request, rank, residual, epilogue);
+  const ir::Node* contraction = body.producer(from);
+  const bool of_windows =
+      contraction && (contraction->op == &ops::def::conv || contraction->op == &ops::def::conv_transpose);
+  Reader reader(request, rank, residual, of_windows, epilogue);
   ir::ValueId running = from;
   while (running != body.outputs[0].value) {
     const std::vector<ir::Use>& uses = body.value(running).uses;

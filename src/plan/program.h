@@ -9,6 +9,9 @@
 
 namespace burnish::plan {
 
+/// Off the host, kernels may read and write in pieces of this many bytes: every tensor starts at a multiple of it.
+inline constexpr int64_t device_alignment = 16;
+
 /// A run's steps are spread over no more streams than this.
 inline constexpr int most_streams = 64;
 

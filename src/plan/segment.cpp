@@ -246,11 +246,14 @@ class Planner {
     int64_t offset = 0;
     for (ir::ValueId input : node.inputs) {
       const int64_t bytes = aliases_.bytes(input);
-      if (bytes > 0 && (escapes(input) || !aliases_.absorb(input, node.outputs[0], offset))) plan_copy(input, node.outputs[0], offset, position);
+      const bool stays = escapes(input) || !may_lie_at(offset);
+      if (bytes > 0 && (stays || !aliases_.absorb(input, node.outputs[0], offset))) plan_copy(input, node.outputs[0], offset, position);
       offset += bytes;
     }
     return true;
   }
+
+  bool may_lie_at(int64_t offset) const { return program_.device->on_host() || offset % device_alignment == 0; }
 
   void plan_kernel(ir::NodeId id, int position) {
     const ir::Node& node = graph_.node(id);

@@ -14,6 +14,10 @@ namespace {
 /// Plans of this many sets of shapes are kept; the least recently used goes first.
 constexpr size_t most_plans = 64;
 
+bool is_aligned(const Tensor& tensor) {
+  return reinterpret_cast<uintptr_t>(tensor.raw()) % static_cast<uintptr_t>(plan::device_alignment) == 0;
+}
+
 std::string plan_key(size_t position, const plan::Knowledge& knowledge) {
   std::string key = std::to_string(position);
   for (const auto& [name, value] : knowledge.symbols) fmt::format_to(std::back_inserter(key), "|{}={}", name, value);
@@ -38,7 +42,7 @@ std::vector<const plan::Segment*> Execution::last_segments() const {
 }
 
 Tensor Execution::on_device(const Tensor& tensor, device::Stream& stream) {
-  if (device_.on_host() || tensor.device() == device_.id()) return tensor;
+  if (device_.on_host() || (tensor.device() == device_.id() && is_aligned(tensor))) return tensor;
   Tensor copy = device_.make_tensor(tensor.dtype(), tensor.shape(), static_cast<size_t>(tensor.bytes()));
   device_.copy(copy.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()), stream);
   return copy;
@@ -67,7 +71,7 @@ std::vector<Tensor> Execution::run(const std::vector<Tensor>& inputs, std::vecto
   for (const auto& [index, tensor] : program_->constants) run.table[static_cast<size_t>(index)] = tensor;
   outputs.resize(graph.outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i)
-    if (!outputs[i].empty()) run.results.emplace(graph.outputs[i].value.index, outputs[i]);
+    if (!outputs[i].empty() && (device_.on_host() || is_aligned(outputs[i]))) run.results.emplace(graph.outputs[i].value.index, outputs[i]);
 
   memory_ = {};
   steps_run_ = fallback_steps_run_ = 0;

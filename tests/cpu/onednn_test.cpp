@@ -178,6 +178,10 @@ TEST(OnednnEpilogue, WithStepsOfOneAlgorithm) {
     %s = mul(%p, @a) : f32[1,32,7,5]
     %t = tanh(%s) : f32[1,32,7,5]
     %y = mul(%t, @b) : f32[1,32,7,5] yield %y })");
+  // An operand per column, which 2.6 takes and applies to channels last as if it were one per channel.
+  check("onednn.conv", R"((%x0: f32[3,10,6,5], %w1: f32[4,10,1,1], %w2: f32[5]) {
+    %p = conv(%x0, %w1) : f32[3,4,6,5]
+    %y = mul(%p, %w2) : f32[3,4,6,5] yield %y })");
 }
 
 TEST(OnednnMatMul, OfVectors) {
