@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backends/cpu/simd_targets.h"
+#include "backends/cpu/strided_copy.h"
 
 #define HWY_TARGET_INCLUDE "backends/cpu/gemm_kernels.cpp"
 #include <hwy/foreach_target.h>
@@ -17,12 +18,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 using DF = hn::CappedTag<float, 16>;
 using VF = hn::Vec<DF>;
 
-/// `Rows` rows times two vectors of columns, from column `first` of the panel on.
-template <int Rows>
+/// `Rows` rows times two vectors of columns, from column `first` of the panel on. Rows lie a_row apart, or
+/// side by side in a group.
+template <int Rows, bool grouped>
 HWY_INLINE void multiply_block(const GemmCall& call, int64_t row, int64_t first) {
   const DF d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const float* a = call.a + row * call.a_row;
+  const int64_t a_row = grouped ? 1 : call.a_row, a_step = grouped ? Rows : 1;
+  const float* a = call.a + row * a_row;
   const float* b = call.panel + first;
   VF low[Rows], high[Rows];
 #pragma GCC unroll 12
@@ -31,7 +34,7 @@ HWY_INLINE void multiply_block(const GemmCall& call, int64_t row, int64_t first)
     const VF b_low = hn::LoadU(d, b), b_high = hn::LoadU(d, b + lanes);
 #pragma GCC unroll 12
     for (int r = 0; r < Rows; ++r) {
-      const VF value = hn::Set(d, a[r * call.a_row + k]);
+      const VF value = hn::Set(d, a[r * a_row + k * a_step]);
       low[r] = hn::MulAdd(value, b_low, low[r]);
       high[r] = hn::MulAdd(value, b_high, high[r]);
     }
@@ -52,21 +55,36 @@ HWY_INLINE void multiply_block(const GemmCall& call, int64_t row, int64_t first)
   }
 }
 
+constexpr int most_rows = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 4;
+
 /// As many rows at a time as registers allow.
 void multiply(const GemmCall& call) {
-  constexpr int most = HWY_TARGET == HWY_AVX3 ? 12 : HWY_TARGET == HWY_AVX2 ? 6 : 4;
   const auto step = 2 * static_cast<int64_t>(hn::Lanes(DF()));
   for (int64_t first = 0; first < call.columns; first += step) {
     int64_t row = 0;
-    for (; row + most <= call.rows; row += most) multiply_block<most>(call, row, first);
-    for (; row + 4 <= call.rows; row += 4) multiply_block<4>(call, row, first);
-    if (row + 2 <= call.rows) multiply_block<2>(call, row, first), row += 2;
-    if (row < call.rows) multiply_block<1>(call, row, first);
+    for (; row + most_rows <= call.rows; row += most_rows) multiply_block<most_rows, false>(call, row, first);
+    for (; row + 4 <= call.rows; row += 4) multiply_block<4, false>(call, row, first);
+    if (row + 2 <= call.rows) multiply_block<2, false>(call, row, first), row += 2;
+    if (row < call.rows) multiply_block<1, false>(call, row, first);
+  }
+}
+
+void multiply_group(const GemmCall& call) {
+  const auto step = 2 * static_cast<int64_t>(hn::Lanes(DF()));
+  for (int64_t first = 0; first < call.columns; first += step) {
+    if (call.rows == most_rows)
+      multiply_block<most_rows, true>(call, 0, first);
+    else if (call.rows == 4)
+      multiply_block<4, true>(call, 0, first);
+    else if (call.rows == 2)
+      multiply_block<2, true>(call, 0, first);
+    else
+      multiply_block<1, true>(call, 0, first);
   }
 }
 
 const GemmKernels* kernels() {
-  static const GemmKernels all = {multiply};
+  static const GemmKernels all = {multiply, multiply_group, most_rows};
   return &all;
 }
 
@@ -98,6 +116,18 @@ void pack_panels(const float* b, int64_t row, int64_t column, int64_t depth, int
     if (width < gemm_panel)
       for (int64_t k = 0; k < depth; ++k)
         std::fill_n(panels + k * gemm_panel + width, gemm_panel - width, 0.0f);
+  }
+}
+
+int64_t group_rows(int64_t rows) {
+  const int64_t most = gemm_kernels().rows_at_once;
+  return rows >= most ? most : rows >= 4 ? 4 : rows >= 2 ? 2 : 1;
+}
+
+void pack_groups(const float* a, int64_t row, int64_t rows, int64_t begin, int64_t depth, float* packed) {
+  for (int64_t first = 0, group; first < rows; first += group, packed += group * depth) {
+    group = group_rows(rows - first);
+    transpose_plane(sizeof(float), a + first * row + begin, row, packed, group, depth, group);
   }
 }
 

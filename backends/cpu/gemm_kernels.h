@@ -21,6 +21,9 @@ struct GemmCall {
 
 struct GemmKernels {
   void (*multiply)(const GemmCall&);
+  /// The same for one group of rows of a packed matrix, [depth][rows]; a_row is not read.
+  void (*multiply_group)(const GemmCall&);
+  int64_t rows_at_once;  ///< of the largest group
 };
 const GemmKernels& gemm_kernels();
 
@@ -28,6 +31,13 @@ const GemmKernels& gemm_kernels();
 int64_t packed_size(int64_t depth, int64_t columns);
 /// Packs element (k, j) at b[k * row + j * column] into panels.
 void pack_panels(const float* b, int64_t row, int64_t column, int64_t depth, int64_t columns, float* panels);
+
+/// How many rows the next group of a packed left matrix holds when `rows` are left: what registers take at
+/// once, then 4, 2 or 1.
+int64_t group_rows(int64_t rows);
+/// Packs columns [begin, begin + depth) of rows that lie `row` apart: [group][depth][rows of the group],
+/// `rows` * `depth` floats.
+void pack_groups(const float* a, int64_t row, int64_t rows, int64_t begin, int64_t depth, float* packed);
 
 /// c = a * b for packed b, on this thread; columns [begin, end) only, where begin is a multiple of
 /// gemm_panel.

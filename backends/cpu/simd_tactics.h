@@ -13,6 +13,8 @@ const device::Tactic& arg_tactic();
 const device::Tactic& attention_tactic();
 const device::Tactic& concat_tactic();
 const device::Tactic& norm_tactic();
+const device::Tactic& fused_norm_tactic();
+const device::Tactic& product_tactic();
 const device::Tactic& reduce_tactic();
 const device::Tactic& resize_tactic();
 const device::Tactic& simd_softmax_tactic();

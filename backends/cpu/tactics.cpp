@@ -10,12 +10,14 @@ std::span<const device::Tactic* const> tactics() {
       &window_tactic(),         //
       &conv_tactic(),           //
       &matmul_tactic(),         //
+      &product_tactic(),        //
       &pool_tactic(),           //
       &attention_tactic(),      //
       &pointwise_tactic(),      //
       &simd_softmax_tactic(),   //
       &softmax_tactic(),        //
       &norm_tactic(),           //
+      &fused_norm_tactic(),     //
       &layer_norm_tactic(),     //
       &lrn_tactic(),            //
       &reduce_tactic(),         //

@@ -39,35 +39,36 @@ void close(const ir::Graph& graph, ir::NodeId anchor, std::set<ir::NodeId>& move
   }
 }
 
-/// The transposes that alone read the result, with the views between them.
-void add_moves_behind(const ir::Graph& graph, ir::ValueId result, std::set<ir::NodeId>& moves) {
-  std::vector<ir::NodeId> open;
-  while (graph.value(result).uses.size() == 1 && !graph.is_output(result)) {
-    const ir::NodeId id = graph.value(result).uses[0].node;
-    const ir::Node& node = graph.node(id);
-    const bool transposes = node.op == &ops::def::transpose;
-    if ((!transposes && !is_view(graph, id)) || node.inputs[0] != result) return;
-    open.push_back(id);
-    if (transposes) {
-      if (ops::strided_result(graph, graph.node(open.front()).inputs[0], node.outputs[0]).strides.empty())
-        return;
-      moves.insert(open.begin(), open.end());
-    }
-    result = node.outputs[0];
-  }
-}
-
 }  // namespace
 
-std::set<ir::NodeId> moves_round(const ir::Graph& graph, ir::NodeId anchor) {
+std::set<ir::NodeId> moves_before(const ir::Graph& graph, ir::NodeId anchor, size_t operands) {
   std::set<ir::NodeId> moves;
-  for (ir::ValueId input : graph.node(anchor).inputs) {
-    if (!input || graph.value(input).constant_only) continue;
-    const ops::StridedSource source = ops::strided_source(graph, input);
+  const auto& inputs = graph.node(anchor).inputs;
+  for (size_t i = 0; i < std::min(operands, inputs.size()); ++i) {
+    if (!inputs[i] || graph.value(inputs[i]).constant_only) continue;
+    const ops::StridedSource source = ops::strided_source(graph, inputs[i]);
     moves.insert(source.moves.begin(), source.moves.end());
   }
   close(graph, anchor, moves);
-  add_moves_behind(graph, graph.node(anchor).outputs[0], moves);
+  return moves;
+}
+
+std::set<ir::NodeId> moves_behind(const ir::Graph& graph, ir::NodeId anchor) {
+  const ir::ValueId made = graph.node(anchor).outputs[0];
+  std::set<ir::NodeId> moves;
+  std::vector<ir::NodeId> open;
+  for (ir::ValueId result = made; graph.value(result).uses.size() == 1 && !graph.is_output(result);) {
+    const ir::NodeId id = graph.value(result).uses[0].node;
+    const ir::Node& node = graph.node(id);
+    const bool transposes = node.op == &ops::def::transpose;
+    if ((!transposes && !is_view(graph, id)) || node.inputs[0] != result || !is_self_contained(graph, id))
+      break;
+    open.push_back(id);
+    result = node.outputs[0];
+    if (!transposes) continue;
+    if (ops::strided_result(graph, made, result).strides.empty()) break;
+    moves.insert(open.begin(), open.end());
+  }
   return moves;
 }
 

@@ -37,23 +37,13 @@ class Grower {
  public:
   Grower(const ir::Graph& graph, const std::map<ir::NodeId, int>& positions) : graph_(graph), positions_(positions) {}
 
-  /// The anchor with what its kernel may do by strides; nothing where there is none.
-  std::vector<Region> with_moves(ir::NodeId anchor) {
-    const std::set<ir::NodeId> moves = moves_round(graph_, anchor);
-    if (moves.empty()) return {};
+  /// `with`: nodes that are in each of the regions.
+  std::vector<Region> grow(ir::NodeId anchor, const std::set<ir::NodeId>& with = {}) {
+    anchor_ = anchor;
     members_.clear();
     nodes_.clear();
     add(anchor);
-    for (ir::NodeId id : moves) add(id);
-    const std::vector<ir::ValueId> open = open_values();
-    if (open.size() != 1) return {};
-    return {make(open)};
-  }
-
-  std::vector<Region> grow(ir::NodeId anchor) {
-    anchor_ = anchor;
-    members_ = {positions_.at(anchor)};
-    nodes_ = {{positions_.at(anchor), anchor}};
+    for (ir::NodeId id : with) add(id);
     std::vector<Region> found;
     const bool pointwise_anchor = fusible(graph_, anchor);
     if (pointwise_anchor) pull_producers(anchor);
@@ -68,6 +58,20 @@ class Grower {
       pull_producers(next);
     }
     return found;
+  }
+
+  /// A norm with the pointwise ops and gathers that make what it normalises.
+  std::set<ir::NodeId> made_by(ir::NodeId norm) {
+    members_.clear();
+    nodes_.clear();
+    add(norm);
+    gathers_join_ = true;
+    pull_producers(norm);
+    gathers_join_ = false;
+    std::set<ir::NodeId> makers;
+    for (const auto& [position, id] : nodes_)
+      if (id != norm) makers.insert(id);
+    return makers;
   }
 
  private:
@@ -85,12 +89,16 @@ class Grower {
     for (ir::ValueId input : graph_.node(id).inputs) {
       if (!input || nodes_.size() >= most_nodes) continue;
       const ir::Value& value = graph_.value(input);
-      if (!value.producer || inside(value.producer) || !fusible(graph_, value.producer) || graph_.is_output(input)) continue;
+      if (!value.producer || inside(value.producer) || !joins(value.producer) || graph_.is_output(input)) continue;
       const bool only_here = std::all_of(value.uses.begin(), value.uses.end(), [&](const ir::Use& use) { return inside(use.node); });
       if (!only_here) continue;
       add(value.producer);
       pull_producers(value.producer);
     }
+  }
+
+  bool joins(ir::NodeId id) const {
+    return fusible(graph_, id) || (gathers_join_ && runs(graph_, id) && graph_.node(id).op == &ops::def::gather);
   }
 
   std::vector<ir::ValueId> open_values() const {
@@ -133,6 +141,7 @@ class Grower {
   ir::NodeId anchor_;
   std::set<int> members_;
   std::map<int, ir::NodeId> nodes_;
+  bool gathers_join_ = false;
 };
 
 Region single(const ir::Graph& graph, ir::NodeId id, int position) {
@@ -155,6 +164,20 @@ std::string joined_sources(const ir::Graph& graph, const Region& region) {
   return sources;
 }
 
+/// What joins an anchor beside the pointwise ops behind it: the moves that its kernel may do by strides, and what
+/// makes the rows that a norm takes.
+std::set<ir::NodeId> company_of(const ir::Graph& graph, const std::map<ir::NodeId, int>& positions, ir::NodeId anchor) {
+  const ir::Op* op = graph.node(anchor).op;
+  if (op == &ops::def::attention) {
+    std::set<ir::NodeId> moves = moves_before(graph, anchor, graph.node(anchor).inputs.size());
+    moves.merge(moves_behind(graph, anchor));
+    return moves;
+  }
+  if (op == &ops::def::matmul) return moves_before(graph, anchor, 1);
+  if (op == &ops::def::layer_norm || op == &ops::def::rms_norm) return Grower(graph, positions).made_by(anchor);
+  return {};
+}
+
 }  // namespace
 
 std::vector<Region> find_regions(const ir::Graph& graph) {
@@ -168,8 +191,8 @@ std::vector<Region> find_regions(const ir::Graph& graph) {
     std::vector<Region> found = {single(graph, id, positions[id])};
     if (anchors_regions(ops::definition(graph.node(id))) && graph.node(id).outputs.size() == 1)
       for (Region& region : Grower(graph, positions).grow(id)) found.push_back(std::move(region));
-    if (graph.node(id).op == &ops::def::attention)
-      for (Region& region : Grower(graph, positions).with_moves(id)) found.push_back(std::move(region));
+    if (const std::set<ir::NodeId> company = company_of(graph, positions, id); !company.empty())
+      for (Region& region : Grower(graph, positions).grow(id, company)) found.push_back(std::move(region));
     for (Region& region : found)
       if (seen.insert(region.positions).second) regions.push_back(std::move(region));
   }

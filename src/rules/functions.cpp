@@ -62,6 +62,25 @@ AttributeValue target(const Match& match, const Arguments& arguments) {
   return rewrite::reshape_target(match.type(arguments.value(0)).shape, match.type(arguments.value(1)).shape);
 }
 
+/// target_of_rows_like(%a, %y): what a reshape of %a asks for whose rows are as %y's and as long as its own.
+AttributeValue target_of_rows_like(const Match& match, const Arguments& arguments) {
+  const auto& from = match.type(arguments.value(0)).shape;
+  std::vector<ir::Dim> to = match.type(arguments.value(1)).shape;
+  to.back() = from.back();
+  return rewrite::reshape_target(from, to);
+}
+
+/// target_of_swapped(%x, %y): what a reshape asks for of %x to %y's shape with the last two dimensions of
+/// both swapped.
+AttributeValue target_of_swapped(const Match& match, const Arguments& arguments) {
+  std::vector<ir::Dim> shapes[2];
+  for (size_t i = 0; i < 2; ++i) {
+    shapes[i] = match.type(arguments.value(i)).shape;
+    std::swap(shapes[i].at(shapes[i].size() - 1), shapes[i].at(shapes[i].size() - 2));
+  }
+  return rewrite::reshape_target(shapes[0], shapes[1]);
+}
+
 /// target_after_mean($axes, %x, %y): the same from %x with those axes reduced to 1.
 AttributeValue target_after_mean(const Match& match, const Arguments& arguments) {
   std::vector<ir::Dim> from = match.type(arguments.value(1)).shape;
@@ -181,6 +200,8 @@ constexpr rewrite::NamedFunction table[] = {
     {"swapped", 1, swapped},
     {"matrix_transpose", 1, matrix_transpose},
     {"target_of_rows", 2, target_of_rows},
+    {"target_of_rows_like", 2, target_of_rows_like},
+    {"target_of_swapped", 2, target_of_swapped},
     {"before_transpose", 3, before_transpose},
     {"extent_of", 2, extent_of},
     {"target_after_mean", 3, target_after_mean},

@@ -8,13 +8,31 @@
 #include "base/dispatch.h"
 #include "device/layout.h"
 #include "ops/evaluate.h"
+#include "ops/seeded_inputs.h"
+#include "ops/table.h"
 
 namespace burnish::tune {
+
+namespace {
+
+bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
+
+/// Whether any integers within the bounds of what they index will do: rows of a table, a mask.
+bool takes_any_integers(const device::Problem& problem, ir::ValueId input) {
+  const auto& uses = problem.body().value(input).uses;
+  return std::all_of(uses.begin(), uses.end(), [&](const ir::Use& use) {
+    const ir::Op* op = problem.body().node(use.node).op;
+    return (op == &ops::def::gather && use.input == 1) || (op == &ops::def::attention && use.input == 3);
+  });
+}
+
+}  // namespace
 
 bool can_be_tried(const device::Problem& problem) {
   for (int i = 0; i < problem.input_count(); ++i) {
     const DType dtype = problem.input(i).dtype;
-    if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16) return false;
+    const bool integers = is_integer(dtype) && takes_any_integers(problem, problem.body().inputs()[static_cast<size_t>(i)]);
+    if (!is_float(dtype) && dtype != DType::boolean && !integers) return false;
   }
   for (size_t i = 0; i < problem.nodes().size(); ++i)
     for (size_t j = 0; j < problem.node(i).inputs.size(); ++j) {
@@ -30,6 +48,10 @@ std::vector<Tensor> trial_inputs(const device::Problem& problem) {
   std::vector<Tensor> inputs;
   for (int i = 0; i < problem.input_count(); ++i) {
     const ir::TensorType& type = problem.input(i);
+    if (!is_float(type.dtype)) {
+      inputs.push_back(ops::seeded_input(problem.body(), problem.body().inputs()[static_cast<size_t>(i)], *ir::constants(type.shape), 20261122));
+      continue;
+    }
     Tensor tensor(type.dtype, *ir::constants(type.shape));
     // A weight's scale keeps sums over its inputs near 1.
     double scale = 1;

@@ -34,7 +34,7 @@ Work work_of(const device::Problem& problem) {
     const ir::Node& node = problem.node(i);
     const double made = elements(problem.body().value(node.outputs[0]).type);
     if (problem.op(i).fusion == ops::Fusion::contraction && !node.inputs.empty()) work.multiply_adds += made * products_per_output(problem.body(), node);
-    else work.other_operations += made;
+    else if (problem.op(i).fusion != ops::Fusion::injective && !problem.op(i).view) work.other_operations += made;
   }
   return work;
 }
