@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure one model in one way on the GPU, alone in its process: PyTorch's forms, or the export that Burnish reads.
+"""Measure one model in one of PyTorch's ways on the GPU, alone in its process; "eager" also writes the export for Burnish.
 
     bench/gpu_columns.py eager resnet50 --batch 1 --scratch DIR
 
@@ -33,7 +33,7 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 import sound_weights  # noqa: E402
 from export_models import MODELS, TORCH2TRT, Model, text  # noqa: E402
 
-COLUMNS = ("export", "eager", "compile-nchw", "compile-channels_last", "compile-freezing")
+COLUMNS = ("eager", "compile-nchw", "compile-channels_last", "compile-freezing")
 Call = Callable[[], Any]
 
 
@@ -191,7 +191,7 @@ def main() -> int:
     weights = arguments.scratch / f"{arguments.model}.pt"
     with torch.device("cpu"):
         inputs = model.inputs(model.shape, 1)
-    if arguments.column == "export":  # runs before the others: they read the module that it made
+    if arguments.column == "eager":  # runs before the others: they read the module that it made
         module = model.make()
         torch.save(module, weights)
     else:
@@ -199,11 +199,11 @@ def main() -> int:
     module = module.cuda().eval()
     expected = [t.float().cpu() for t in sound_weights.flatten(module(*(t.cuda() for t in inputs)))]
     module, inputs = module.half(), halves(inputs)
-    result: dict[str, Any] = {}
-    if arguments.column == "export":
-        write_export(model, module, inputs, expected, arguments.scratch / f"{arguments.model}_b{arguments.batch}")
-    elif arguments.column == "eager":
+    if arguments.column == "eager":
         result = eager(module, inputs, expected, arguments.scratch)
+        # eager() has moved the module to NHWC memory
+        module = module.to(memory_format=torch.contiguous_format)
+        write_export(model, module, inputs, expected, arguments.scratch / f"{arguments.model}_b{arguments.batch}")
     else:
         result = compiled(arguments.column.removeprefix("compile-"), module, inputs, expected, arguments.scratch)
     print(json.dumps(result))
