@@ -63,7 +63,7 @@ struct MemoryUse {
   int64_t arena_values = 0;  ///< the arena without workspace
   int64_t workspace = 0;     ///< the largest step's
   int64_t weights = 0;
-  int64_t peak_device = 0;
+  int64_t peak_device = 0;  ///< weights, the arena, and what else the session holds, but for inputs and outputs
 };
 
 /// One thread of execution over an Engine; holds the arena and the plans of the shapes seen.

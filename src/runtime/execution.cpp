@@ -41,6 +41,17 @@ std::vector<const plan::Segment*> Execution::last_segments() const {
   return segments;
 }
 
+MemoryUse Execution::memory() const {
+  MemoryUse use = memory_;
+  use.peak_device = arena_.empty() ? 0 : arena_.bytes();
+  for (const auto& [index, tensor] : program_->constants) use.peak_device += tensor.bytes();
+  for (const std::unique_ptr<Ready>& ready : ready_) {
+    for (const auto& [index, tensor] : ready->kept) use.peak_device += tensor.bytes();
+    for (const auto& [index, tensor] : ready->segment.constants) use.peak_device += tensor.bytes();
+  }
+  return use;
+}
+
 Tensor Execution::on_device(const Tensor& tensor, device::Stream& stream) {
   if (device_.on_host() || (tensor.device() == device_.id() && is_aligned(tensor))) return tensor;
   Tensor copy = device_.make_tensor(tensor.dtype(), tensor.shape(), static_cast<size_t>(tensor.bytes()));

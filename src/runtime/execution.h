@@ -27,8 +27,8 @@ class Execution {
   /// Must be called inside Device::execute. Does not wait for the device.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs, std::vector<Tensor> outputs, device::Stream& stream);
 
-  /// Of the plans that the last run used.
-  MemoryUse memory() const { return memory_; }
+  /// Of the plans that the last run used; `peak_device` is all that this object and its program's constants hold.
+  MemoryUse memory() const;
   const plan::Program& program() const { return *program_; }
   int steps_run() const { return steps_run_; }
   int fallback_steps_run() const { return fallback_steps_run_; }

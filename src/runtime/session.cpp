@@ -125,6 +125,7 @@ void Session::set_stream(void* stream) {
 MemoryUse Session::memory() const {
   MemoryUse use = state_->execution.memory();
   use.weights = state_->engine.state().weights_bytes;
+  use.peak_device += use.weights;
   return use;
 }
 

@@ -153,7 +153,7 @@ int bench_model(const BenchOptions& options, const CommonOptions& common) {
         {"burnish", BURNISH_VERSION}, {"model", options.model}, {"device", info.backend}, {"device_name", info.name}, {"precision", precision}, {"threads", info.threads},
         {"shapes", shapes}, {"build_seconds", build_seconds}, {"engine_bytes", is_engine_file(options.model) ? static_cast<int64_t>(std::filesystem::file_size(options.model)) : 0},
         {"weights_bytes", memory.weights}, {"arena_bytes", memory.arena}, {"arena_lower_bound_bytes", memory.arena_lower_bound}, {"arena_values_bytes", memory.arena_values},
-        {"workspace_bytes", memory.workspace}, {"peak_device_bytes", memory.peak_device}, {"kernels", steps}, {"fallback_kernels", fallbacks}, {"streams", 1}, {"iterations", options.iterations},
+        {"workspace_bytes", memory.workspace}, {"peak_device_bytes", memory.peak_device}, {"kernels", steps}, {"fallback_kernels", fallbacks}, {"streams", engine.state().program->streams}, {"iterations", options.iterations},
         {"latency_ms", to_json(latency)}, {"device_ms", on_device ? to_json(*on_device) : nlohmann::ordered_json()}, {"throughput_qps", throughput}};
     write_file(common.json, report.dump(2) + "\n");
   }
