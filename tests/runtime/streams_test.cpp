@@ -3,8 +3,15 @@
 
 #include <random>
 
+#include <burnish/burnish.h>
+
+#include "../support/random_network.h"
+#include "build/model.h"
 #include "plan/arena.h"
 #include "plan/schedule.h"
+#include "plan/segment.h"
+#include "runtime/engine_state.h"
+#include "shadow.h"
 
 namespace burnish::plan {
 namespace {
@@ -90,6 +97,61 @@ TEST(Arena, SideBySideLifetimesDoNotShare) {
   const Placement placement = place(lifetimes, 64, [](size_t a, size_t b) { return a + b == 1; });
   EXPECT_NE(placement.offsets[0], placement.offsets[1]);
   EXPECT_EQ(placement.bytes, 256);
+}
+
+/// The steps in one of the orders that streams and waits allow, drawn at random.
+std::vector<size_t> allowed_order(const Segment& segment, std::mt19937& random) {
+  std::vector<size_t> order;
+  std::vector<bool> done(segment.steps.size());
+  while (order.size() < segment.steps.size()) {
+    std::vector<size_t> ready;
+    std::vector<bool> held(static_cast<size_t>(segment.streams));  // a stream whose next step is found
+    for (size_t i = 0; i < segment.steps.size(); ++i) {
+      const Step& step = segment.steps[i];
+      if (done[i] || held[static_cast<size_t>(step.stream)]) continue;
+      held[static_cast<size_t>(step.stream)] = true;
+      if (std::all_of(step.waits.begin(), step.waits.end(), [&](int other) { return done[static_cast<size_t>(other)]; }))
+        ready.push_back(i);
+    }
+    const size_t next = ready.at(random() % ready.size());
+    done[next] = true;
+    order.push_back(next);
+  }
+  return order;
+}
+
+/// Random networks on three streams: in whatever order the streams' steps come, each reads what its producers wrote.
+TEST(Streams, AnyOrderThatTheyAllowReadsWhatTheGraphSays) {
+  int branched = 0;
+  for (unsigned seed = 1000; seed < 1016; ++seed) {
+    SCOPED_TRACE(seed);
+    testing::RandomNetwork made(seed);
+    auto model = std::make_shared<model_internal::ModelState>();
+    model->graph = made.graph();
+    BuildOptions options;
+    options.device = "reference";
+    options.tuning_cache = "none";
+    options.threads = 2;
+    for (ir::ValueId input : made.graph()->inputs())
+      options.shapes[made.graph()->value(input).name] = {2, 4, 6, 5};
+    const Engine engine = build(Model(model), options);
+    Program program = *engine.state().program;
+    program.streams = 3;
+    const std::vector<ir::NodeId> nodes = program.graph->order();
+    std::mt19937 random(seed);
+    for (int round = 0; round < 8; ++round) {
+      Knowledge knowledge;
+      for (ir::ValueId input : program.graph->inputs()) knowledge.shapes[input.index] = {2, 4, 6, 5};
+      Segment segment = plan_segment(program, nodes, 0, knowledge);
+      branched += segment.streams > 1;
+      const std::vector<size_t> order = allowed_order(segment, random);
+      std::vector<Step> steps;
+      for (size_t i : order) steps.push_back(std::move(segment.steps[i]));
+      segment.steps = std::move(steps);
+      EXPECT_EQ(testing::Shadow(program, segment, knowledge.symbols).fault(), "") << ir::print(*program.graph);
+    }
+  }
+  EXPECT_GT(branched, 0);
 }
 
 }  // namespace
