@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "ops/check_types.h"
 #include "ops/table.h"
 
 namespace burnish::engine {
@@ -116,6 +117,7 @@ class Reader {
       return weight(type.dtype, *shape, blob.at(0).get<uint64_t>());
     });
     ir::verify(*saved.graph);
+    ops::check_types(*saved.graph);
     const std::vector<ir::NodeId> order = saved.graph->order();
     saved.streams = text.value("streams", 1);
     require(saved.streams >= 1 && saved.streams <= plan::most_streams, "{} streams; there are at most {}", saved.streams, plan::most_streams);
