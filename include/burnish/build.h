@@ -24,8 +24,9 @@ class Model {
  public:
   /// Reads an .onnx file (external data beside it). Throws Error naming the file and the node.
   static Model load(const std::string& path);
-  /// The same from a serialised ModelProto in memory; external data is looked for in `folder`.
-  static Model parse(const void* data, size_t bytes, const std::string& folder = "");
+  /// The same from a serialised ModelProto in memory. External data is looked for in `external`, tensors by location
+  /// that hold a file's bytes and are viewed (their owners kept), not copied; then in `folder`.
+  static Model parse(const void* data, size_t bytes, const std::string& folder = "", const TensorMap& external = {});
 
   std::vector<IoInfo> inputs() const;
   std::vector<IoInfo> outputs() const;

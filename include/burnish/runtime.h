@@ -45,6 +45,8 @@ class Engine {
 
   std::vector<IoInfo> inputs() const;
   std::vector<IoInfo> outputs() const;
+  /// What the model said of itself: the metadata_props of its ONNX file.
+  const std::map<std::string, std::string>& metadata() const;
 
   explicit Engine(std::shared_ptr<const engine_internal::EngineState> state) : state_(std::move(state)) {}
   const engine_internal::EngineState& state() const { return *state_; }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 from . import _burnish
-from .module import Module
+from .module import Module, module_of
 from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from .torch_module import TorchModule
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -19,6 +23,14 @@ class ModelProto(Protocol):
     def SerializeToString(self) -> bytes: ...
 
 
+class TorchCallable(Protocol):
+    """A torch.nn.Module, by the method that it is compiled for."""
+
+    @property
+    def forward(self) -> Callable[..., Any]: ...
+
+
+@overload
 def compile(
     model: str | os.PathLike[str] | bytes | ModelProto,
     *,
@@ -35,16 +47,68 @@ def compile(
     tune: Literal["measure", "model"] = "measure",
     progress: bool | Callable[[float, str], object] | None = None,
     log: Callable[[str], object] | None = None,
+) -> Module: ...
+
+
+@overload
+def compile(
+    model: TorchCallable,
+    example_inputs: Any = None,
+    *,
+    example_kwargs: Mapping[str, Any] | None = None,
+    dynamic_shapes: Any = None,
+    min_shapes: Shapes | None = None,
+    opt_shapes: Shapes | None = None,
+    max_shapes: Shapes | None = None,
+    precision: str | Sequence[str] | None = None,
+    device: str | None = None,
+    threads: int = 0,
+    streams: int = 0,
+    io: Mapping[str, str] | None = None,
+    tuning_cache: str | os.PathLike[str] | None = None,
+    tune: Literal["measure", "model"] = "measure",
+    progress: bool | Callable[[float, str], object] | None = None,
+    log: Callable[[str], object] | None = None,
+) -> TorchModule: ...
+
+
+def compile(
+    model: Any,
+    example_inputs: Any = None,
+    *,
+    example_kwargs: Mapping[str, Any] | None = None,
+    dynamic_shapes: Any = None,
+    shapes: Shapes | None = None,
+    min_shapes: Shapes | None = None,
+    opt_shapes: Shapes | None = None,
+    max_shapes: Shapes | None = None,
+    precision: str | Sequence[str] | None = None,
+    device: str | None = None,
+    threads: int = 0,
+    streams: int = 0,
+    io: Mapping[str, str] | None = None,
+    tuning_cache: str | os.PathLike[str] | None = None,
+    tune: Literal["measure", "model"] = "measure",
+    progress: bool | Callable[[float, str], object] | None = None,
+    log: Callable[[str], object] | None = None,
 ) -> Module:
     """Optimise a model for a device. Ctrl-C ends it, and leaves nothing behind.
 
-    model         the path of an .onnx file, its bytes, or an onnx.ModelProto
+    model         the path of an .onnx file, its bytes, or an onnx.ModelProto: gives a Module that takes a dict of
+                  arrays; or a torch.nn.Module in evaluation mode: gives one that is called like it
+    example_inputs, example_kwargs
+                  for a torch.nn.Module, what it is called with: a tuple of positional arguments (or a single one),
+                  and keyword arguments. What is no tensor among them is compiled in
+    dynamic_shapes
+                  for a torch.nn.Module, the dimensions that may change, as torch.export takes them
     shapes        fixes the shapes of inputs: {"x": (1, 3, 224, 224)}
     min_shapes, opt_shapes, max_shapes
-                  the range of a dynamic input, and the shape that it is tuned for (default: the largest)
+                  the range of a dynamic input, and the shape that it is tuned for (default: the largest; for a
+                  torch.nn.Module the ranges of dynamic_shapes, tuned for the example's shape)
     precision     what may be used beside float32, a name or several: "fp32", "tf32", "fp16", "bf16", "int8", "fp8"
                   (default: "fp32" on the CPU, "tf32" on a GPU)
-    device        "cpu", "cuda", "cuda:1" or "reference" (default: cuda where a GPU is, else cpu)
+    device        "cpu", "cuda", "cuda:1" or "reference" (default: for a torch.nn.Module where its parameters lie, else
+                  cuda where a GPU is, else cpu)
     threads       CPU threads in all (default: what the process may use)
     streams       the most GPU streams (default: chosen by measuring)
     io            the type and layout in which an input or output is handed over: {"x": "fp16:nhwc"}
@@ -57,23 +121,29 @@ def compile(
     Raises `burnish.Error` that names the node, file, input or option that is wrong.
     """
     with progress_bar(progress) as report:
-        engine = _burnish.Engine.build(
-            *_source(model),
-            shapes=_lists(shapes),
-            min_shapes=_lists(min_shapes),
-            opt_shapes=_lists(opt_shapes),
-            max_shapes=_lists(max_shapes),
-            precision=[precision] if isinstance(precision, str) else list(precision or ()),
-            device=device or "",
-            threads=threads,
-            streams=streams,
-            io=dict(io or {}),
-            tuning_cache=None if tuning_cache is None else os.fspath(tuning_cache),
-            measure=_measure(tune),
-            progress=report,
-            log=log,
-        )
-    return Module(engine)
+        options: dict[str, Any] = {
+            "shapes": _lists(shapes),
+            "min_shapes": _lists(min_shapes),
+            "opt_shapes": _lists(opt_shapes),
+            "max_shapes": _lists(max_shapes),
+            "precision": [precision] if isinstance(precision, str) else list(precision or ()),
+            "device": device or "",
+            "threads": threads,
+            "streams": streams,
+            "io": dict(io or {}),
+            "tuning_cache": None if tuning_cache is None else os.fspath(tuning_cache),
+            "measure": _measure(tune),
+            "progress": report,
+            "log": log,
+        }
+        torch = sys.modules.get("torch")  # whoever has a module of PyTorch's has imported it
+        if torch is not None and isinstance(model, torch.nn.Module):
+            from .torch_module import compile_module
+
+            return compile_module(model, example_inputs, example_kwargs, dynamic_shapes, options)
+        if (example_inputs, example_kwargs, dynamic_shapes) != (None, None, None):
+            raise _burnish.UsageError("example_inputs, example_kwargs and dynamic_shapes are for modules of PyTorch; an ONNX model has shapes")
+        return Module(_burnish.Engine.build(_source(model), {}, **options))
 
 
 def load(
@@ -86,20 +156,20 @@ def load(
     """Load what `Module.save` or `burnish build` wrote.
 
     On another chip than it was built for (or another `device`, default: the one that it was built for) kernels are
-    chosen anew, untimed; `log` is told. Raises `burnish.Error` that names the file and what is wrong with it.
+    chosen anew, untimed; `log` is told. What was compiled from a module of PyTorch is called like that. Raises `burnish.Error` that names the file and what is wrong with it.
     """
-    return Module(_burnish.Engine.load(os.fspath(path), device or "", threads, log))
+    return module_of(_burnish.Engine.load(os.fspath(path), device or "", threads, log))
 
 
-def _source(model: str | os.PathLike[str] | bytes | ModelProto) -> tuple[str | bytes, str]:
-    """A path or bytes, and the folder of external data."""
+def _source(model: str | os.PathLike[str] | bytes | ModelProto) -> str | bytes:
+    """A path or bytes."""
     if isinstance(model, bytes):
-        return model, ""
+        return model
     if isinstance(model, str | os.PathLike):
-        return os.fspath(model), ""
+        return os.fspath(model)
     if hasattr(model, "SerializeToString"):
-        return model.SerializeToString(), ""
-    raise _burnish.UsageError(f"model: expected a path, bytes or an onnx.ModelProto, got {type(model).__name__}")
+        return model.SerializeToString()
+    raise _burnish.UsageError(f"model: expected a path, bytes, an onnx.ModelProto or a torch.nn.Module, got {type(model).__name__}")
 
 
 def _lists(shapes: Shapes | None) -> dict[str, list[int]]:

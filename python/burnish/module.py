@@ -58,6 +58,11 @@ class Module:
         return _described(self._engine.outputs)
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """What the model says of itself: the metadata_props of an ONNX file."""
+        return self._engine.metadata
+
+    @property
     def device(self) -> str:
         """Where it runs, as in "cpu" or "cuda:0"."""
         return self._engine.device
@@ -81,6 +86,18 @@ class Module:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Module:
         return self  # nothing of it changes: its engine is immutable
+
+
+def module_of(engine: _burnish.Engine) -> Module:
+    """The module of a loaded engine: one made from PyTorch's says how it is called."""
+    calling = engine.metadata.get("burnish.calling")
+    if calling is None:
+        return Module(engine)
+    try:
+        from .torch_module import loaded_module
+    except ImportError as error:
+        raise _burnish.Error("the engine was made from a module of PyTorch and is called like that, which needs the package torch") from error
+    return loaded_module(engine, calling)
 
 
 def engine_bytes(engine: _burnish.Engine) -> bytes:

@@ -192,10 +192,7 @@ nb::object dlpack(nb::handle self, const nb::kwargs& options) {
   const bool same = nb::isinstance<nb::int_>(stream) &&
                     nb::cast<intptr_t>(stream) == reinterpret_cast<intptr_t>(array.stream);
   if (!same) wait_for(array);
-  nb::object exported = share<>(array.tensor, self, dlpack_type(array.tensor.dtype()));
-  return options.contains("max_version")
-             ? exported.attr("__dlpack__")(nb::arg("max_version") = options["max_version"])
-             : exported.attr("__dlpack__")();
+  return share<>(array.tensor, self, dlpack_type(array.tensor.dtype()));  // a capsule
 }
 
 }  // namespace

@@ -173,8 +173,24 @@ class PythonEngine {
   std::vector<IoInfo> inputs_, outputs_;
 };
 
+/// The arrays' bytes, by name; the arrays live as long as the tensors.
+TensorMap external_data(const nb::dict& arrays) {
+  TensorMap tensors;
+  for (const auto& [key, array] : arrays) {
+    const auto name = nb::cast<std::string>(key);
+    auto* held = new Borrowed(borrow_array(array, DType::u8, fmt::format("external data '{}'", name)));
+    const std::shared_ptr<const void> owner(held, [](const Borrowed* borrowed) {
+      if (!nb::is_alive()) return;  // the interpreter is gone, and its arrays with it
+      const nb::gil_scoped_acquire locked;
+      delete borrowed;
+    });
+    tensors[name] = Tensor::view(DType::u8, {held->tensor.bytes()}, held->tensor.raw(), owner);
+  }
+  return tensors;
+}
+
 std::unique_ptr<PythonEngine> build_engine(
-    const nb::object& model, const std::string& folder, const Shapes& shapes, const Shapes& min_shapes,
+    const nb::object& model, const nb::dict& external, const Shapes& shapes, const Shapes& min_shapes,
     const Shapes& opt_shapes, const Shapes& max_shapes, const std::vector<std::string>& precision,
     const std::string& device, int threads, int streams, const std::map<std::string, std::string>& io,
     const std::optional<std::string>& tuning_cache, bool measure, nb::object progress, nb::object log) {
@@ -196,8 +212,9 @@ std::unique_ptr<PythonEngine> build_engine(
       in_memory ? std::string_view(nb::cast<nb::bytes>(model).c_str(), nb::cast<nb::bytes>(model).size())
                 : std::string_view();
   const std::string path = in_memory ? std::string() : nb::cast<std::string>(model);
+  const TensorMap weights = external_data(external);
   const nb::gil_scoped_release unlocked;
-  const Model loaded = in_memory ? Model::parse(data.data(), data.size(), folder) : Model::load(path);
+  const Model loaded = in_memory ? Model::parse(data.data(), data.size(), "", weights) : Model::load(path);
   return std::make_unique<PythonEngine>(build(loaded, options));
 }
 
@@ -214,18 +231,21 @@ void bind_engine(nb::module_& module) {
   const nb::call_guard<nb::gil_scoped_release> unlocked;
   nb::class_<PythonEngine>(module, "Engine",
                            "An engine, and a session for each thread that runs it at the same time.")
-      .def_static("build", &build_engine, nb::arg("model"), nb::arg("folder"), nb::kw_only(),
-                  nb::arg("shapes"), nb::arg("min_shapes"), nb::arg("opt_shapes"), nb::arg("max_shapes"),
-                  nb::arg("precision"), nb::arg("device"), nb::arg("threads"), nb::arg("streams"),
-                  nb::arg("io"), nb::arg("tuning_cache").none(), nb::arg("measure"),
-                  nb::arg("progress").none(), nb::arg("log").none(),
-                  nb::sig("def build(model: str | bytes, folder: str, *, shapes: dict[str, list[int]], "
-                          "min_shapes: dict[str, list[int]], opt_shapes: dict[str, list[int]], "
-                          "max_shapes: dict[str, list[int]], precision: list[str], device: str, threads: "
-                          "int, streams: int, io: dict[str, str], tuning_cache: str | None, "
-                          "measure: bool, progress: collections.abc.Callable[[float, str], object] | None, "
-                          "log: collections.abc.Callable[[str], object] | None) -> Engine"),
-                  "Builds from the path of an .onnx file, or its bytes with external data in `folder`.")
+      .def_static(
+          "build", &build_engine, nb::arg("model"), nb::arg("external"), nb::kw_only(), nb::arg("shapes"),
+          nb::arg("min_shapes"), nb::arg("opt_shapes"), nb::arg("max_shapes"), nb::arg("precision"),
+          nb::arg("device"), nb::arg("threads"), nb::arg("streams"), nb::arg("io"),
+          nb::arg("tuning_cache").none(), nb::arg("measure"), nb::arg("progress").none(),
+          nb::arg("log").none(),
+          nb::sig(
+              "def build(model: str | bytes, external: dict[str, object], *, shapes: dict[str, list[int]], "
+              "min_shapes: dict[str, list[int]], opt_shapes: dict[str, list[int]], "
+              "max_shapes: dict[str, list[int]], precision: list[str], device: str, threads: "
+              "int, streams: int, io: dict[str, str], tuning_cache: str | None, "
+              "measure: bool, progress: collections.abc.Callable[[float, str], object] | None, "
+              "log: collections.abc.Callable[[str], object] | None) -> Engine"),
+          "Builds from the path of an .onnx file, or its bytes with arrays for its external data, by "
+          "location.")
       .def_static("load", &load_engine, nb::arg("path"), nb::arg("device"), nb::arg("threads"),
                   nb::arg("log").none(),
                   nb::sig("def load(path: str, device: str, threads: int, log: "
@@ -241,7 +261,8 @@ void bind_engine(nb::module_& module) {
            "stream that device memory is ordered on; without it CUDA's legacy default stream.")
       .def_prop_ro("inputs", &PythonEngine::inputs)
       .def_prop_ro("outputs", &PythonEngine::outputs)
-      .def_prop_ro("device", &PythonEngine::device);
+      .def_prop_ro("device", &PythonEngine::device)
+      .def_prop_ro("metadata", [](const PythonEngine& self) { return self.engine().metadata(); });
 }
 
 }  // namespace burnish::python

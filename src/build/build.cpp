@@ -46,6 +46,7 @@ Engine build(const Model& model, const BuildOptions& options) {
   built.program->streams = build_internal::choose_streams(built.program, options, *cache);
   cache->save();
   auto state = std::make_shared<engine_internal::EngineState>();
+  state->model_metadata = model.state().metadata;
   std::set<const void*> seen;
   state->weights_bytes = packed_bytes(*built.program, seen);
   state->program = std::move(built.program);

@@ -23,8 +23,8 @@ Model make_model(std::string path, onnx::ImportedModel imported) {
 
 Model Model::load(const std::string& path) { return make_model(path, onnx::import_file(path)); }
 
-Model Model::parse(const void* data, size_t bytes, const std::string& folder) {
-  return make_model("", onnx::import_bytes({static_cast<const char*>(data), bytes}, nullptr, folder));
+Model Model::parse(const void* data, size_t bytes, const std::string& folder, const TensorMap& external) {
+  return make_model("", onnx::import_bytes({static_cast<const char*>(data), bytes}, nullptr, folder, external));
 }
 
 std::vector<IoInfo> Model::inputs() const {

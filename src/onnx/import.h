@@ -20,8 +20,9 @@ struct ImportedModel {
 /// Throws Error that names the file and the node; all ops that are not supported are listed at once.
 ImportedModel import_file(const std::string& path);
 /// The same from memory. `keep_alive` owns the bytes for as long as the graph's weights view them; without it
-/// they are copied. External data is looked for in `folder`; empty: there must be none.
+/// they are copied. External data is looked for in `external`, by location, then in `folder`; empty: there must be
+/// none.
 ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const void> keep_alive,
-                           const std::string& folder);
+                           const std::string& folder, const std::map<std::string, Tensor>& external = {});
 
 }  // namespace burnish::onnx

@@ -141,6 +141,19 @@ std::string external_path(const std::string& folder, std::string_view location) 
 
 }  // namespace
 
+std::string_view TensorSource::external_file(std::string_view location, std::shared_ptr<const void>& owner) {
+  if (const auto given = external_.find(location); given != external_.end()) {
+    owner = given->second.owner();
+    return {static_cast<const char*>(given->second.raw()), static_cast<size_t>(given->second.bytes())};
+  }
+  require(!folder_.empty(), "it has external data, but the model was given without a folder to look in");
+  auto found = files_.find(location);
+  if (found == files_.end())
+    found = files_.emplace(location, MappedFile::open(external_path(folder_, location))).first;
+  owner = found->second;
+  return found->second->bytes();
+}
+
 std::string_view TensorSource::external_bytes(const TensorProto& proto, std::shared_ptr<const void>& owner) {
   std::string_view location;
   int64_t offset = 0;
@@ -153,12 +166,7 @@ std::string_view TensorSource::external_bytes(const TensorProto& proto, std::sha
     else if (entry.key == "length")
       length = parse_count(entry.key, entry.value);
   }
-  require(!folder_.empty(), "it has external data, but the model was given without a folder to look in");
-  auto found = files_.find(location);
-  if (found == files_.end())
-    found = files_.emplace(location, MappedFile::open(external_path(folder_, location))).first;
-  const std::string_view bytes = found->second->bytes();
-  owner = found->second;
+  const std::string_view bytes = external_file(location, owner);
   const int64_t size = static_cast<int64_t>(bytes.size());
   require(offset <= size && (!length || *length <= size - offset),
           "its external data (offset {}, length {}) lies beyond the {} bytes of '{}'", offset,

@@ -13,9 +13,11 @@ namespace burnish::onnx {
 /// Where a model's tensors come from: the bytes of the model itself and the files beside it.
 class TensorSource {
  public:
-  /// `keep_alive` owns the memory that the protos view; `folder` is the model's, empty when it has none.
-  TensorSource(std::shared_ptr<const void> keep_alive, std::string folder)
-      : keep_alive_(std::move(keep_alive)), folder_(std::move(folder)) {}
+  /// `keep_alive` owns the memory that the protos view; `folder` is the model's, empty when it has none. `external`
+  /// stands for files of external data, by location.
+  TensorSource(std::shared_ptr<const void> keep_alive, std::string folder,
+               std::map<std::string, Tensor> external = {})
+      : keep_alive_(std::move(keep_alive)), folder_(std::move(folder)), external_(external.begin(), external.end()) {}
 
   /// A view of the mapped bytes where they are aligned for their type, else a copy; four-bit integers are
   /// unpacked. Throws Error that names the tensor when data, type and shape do not agree. A proto is read
@@ -27,9 +29,11 @@ class TensorSource {
  private:
   Tensor decode(const TensorProto& proto);
   std::string_view external_bytes(const TensorProto& proto, std::shared_ptr<const void>& owner);
+  std::string_view external_file(std::string_view location, std::shared_ptr<const void>& owner);
 
   std::shared_ptr<const void> keep_alive_;
   std::string folder_;
+  std::map<std::string, Tensor, std::less<>> external_;
   std::map<std::pair<const char*, size_t>, Tensor> read_;  // by the proto's place in memory
   std::map<std::string, std::shared_ptr<const MappedFile>, std::less<>> files_;  // by location
 };

@@ -139,7 +139,11 @@ class Planner {
     const ir::Node& node = graph_.node(id);
     if (is_weight_node(graph_, id)) return true;
     if (is_control(node)) return false;
-    if (all_outputs_known(node)) return true;
+    if (all_outputs_known(node)) {
+      for (ir::ValueId output : node.outputs)
+        if (escapes(output)) segment_.constants[output.index] = host_data(output);
+      return true;
+    }
     const device::Kernel* kernel = program_.kernel(id);
     if (kernel && kernel->makes_outputs()) return false;
     if (!host_operands_known(node)) return false;

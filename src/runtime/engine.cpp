@@ -31,5 +31,6 @@ std::vector<IoInfo> output_infos(const ir::Graph& graph) {
 
 std::vector<IoInfo> Engine::inputs() const { return runtime::input_infos(*state_->program->graph); }
 std::vector<IoInfo> Engine::outputs() const { return runtime::output_infos(*state_->program->graph); }
+const std::map<std::string, std::string>& Engine::metadata() const { return state_->model_metadata; }
 
 }  // namespace burnish

@@ -11,6 +11,7 @@ struct EngineState {
   std::shared_ptr<const plan::Program> program;
   /// JSON text of what the build wrote down: model, options, times, the optimiser's log for `explain`.
   std::string metadata = "{}";
+  std::map<std::string, std::string> model_metadata;
   double build_seconds = 0;
   int64_t weights_bytes = 0;
 };

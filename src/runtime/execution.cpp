@@ -109,6 +109,7 @@ std::vector<Tensor> Execution::run(const std::vector<Tensor>& inputs, std::vecto
     // A result never shares memory with an input, a constant, or another result.
     bool shared = graph.value(id).is_input || graph.value(id).constant_only;
     for (size_t j = 0; j < i; ++j) shared = shared || graph.outputs[j].value == id;
+    for (const Ready* ready : last_) shared = shared || ready->segment.constants.contains(id.index);
     const bool elsewhere = !outputs[i].empty() && outputs[i].raw() != result.raw();
     if (shared || elsewhere) {
       Tensor copy = outputs[i].empty() ? device_.make_tensor(result.dtype(), result.shape(), static_cast<size_t>(result.bytes())) : outputs[i];

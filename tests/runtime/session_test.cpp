@@ -66,6 +66,17 @@ TEST(Session, ResultsThatAreInputsConstantsOrOneAnotherAreCopies) {
   EXPECT_EQ(results.at("d").data<float>()[1], -2);
 }
 
+TEST(Session, AShapeThatIsAResultIsMadeAnewForEachRun) {
+  const Engine engine = built("graph main(%x: f32[n,3]) {\n  symbol n 1 2 9\n  %s = shape(%x) : i64[2]\n  yield s=%s\n}");
+  Session session(engine);
+  for (const int64_t n : {2, 5, 2, 2}) {
+    Tensor s = session.run(Tensor(DType::f32, {n, 3}));
+    EXPECT_EQ(s.data<int64_t>()[0], n);
+    EXPECT_EQ(s.data<int64_t>()[1], 3);
+    s.data<int64_t>()[0] = -1;  // the caller's own
+  }
+}
+
 TEST(Session, AResultOutlivesSessionAndEngine) {
   Tensor y;
   {

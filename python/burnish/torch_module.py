@@ -1,0 +1,104 @@
+"""A compiled PyTorch module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from . import _burnish
+from .calling import Calling, leaf_name
+from .export import without_gradient
+from .module import Module
+
+#: Element types that PyTorch's CPU tensors share with NumPy; others go by DLPack.
+NUMPY_TYPES = frozenset(
+    [torch.float32, torch.float16, torch.float64, torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64, torch.bool]
+)
+
+#: CUDA's legacy default stream has this handle where 0 would mean "none given".
+LEGACY_STREAM = 1
+
+
+class TorchModule(Module, torch.nn.Module):
+    """A compiled PyTorch module: called like the original, it gives what that gives, without gradients.
+
+    Tensors pass without copies where they are contiguous and lie where the engine runs; work on a GPU is enqueued on
+    PyTorch's current stream. The results are the caller's to keep. With `out=`, tensors in the results' structure,
+    the results are written there. Threads may call one module at the same time.
+
+    It can be part of other modules, pickled, copied, and saved; it has no parameters of its own.
+    """
+
+    def __init__(self, engine: _burnish.Engine, calling: Calling) -> None:
+        torch.nn.Module.__init__(self)
+        Module.__init__(self, engine)
+        self._calling = calling
+        self.training = False
+
+    __call__ = torch.nn.Module.__call__  # hooks included
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None) if "out" not in self._calling.names else None
+        tensors = self._calling.tensors(args, kwargs)
+        names = [leaf.value for leaf in self._calling.arguments if leaf.kind == "tensor"]
+        inputs = {name: without_gradient(tensor, name) for name, tensor in zip(names, tensors, strict=True)}
+        outputs = self._run(inputs, {} if out is None else self._places(out))
+        return self._calling.structured(outputs, tensors)
+
+    def _run(self, inputs: Mapping[str, torch.Tensor], places: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        gpu = next((tensor.device for tensor in inputs.values() if tensor.is_cuda), None)
+        stream = None if gpu is None else torch.cuda.current_stream(gpu).cuda_stream or LEGACY_STREAM
+        given = {name: _array(tensor) for name, tensor in inputs.items()}
+        results = self._engine.run(given, {name: _array(tensor) for name, tensor in places.items()}, stream)
+        return {name: places[name] if name in places else _tensor(array) for name, array in results.items()}
+
+    def _places(self, out: Any) -> dict[str, torch.Tensor]:
+        """The tensors of `out` by the names of the engine's outputs."""
+        leaves, spec = torch.utils._pytree.tree_flatten_with_path(out)
+        if spec != self._calling.results_spec:
+            raise _burnish.UsageError(f"out: expected the structure of the results, {self._calling.results_spec}")
+        places = {}
+        for (path, place), leaf in zip(leaves, self._calling.results, strict=True):
+            if leaf.kind == "tensor":
+                if not isinstance(place, torch.Tensor):
+                    raise _burnish.UsageError(f"out: expected a tensor at '{leaf_name(path)}', got {type(place).__name__}")
+                places[leaf.value] = place
+        return places
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TorchModule:
+        return TorchModule(self._engine, self._calling)
+
+    def extra_repr(self) -> str:
+        return Module.__repr__(self)
+
+
+def compile_module(
+    module: torch.nn.Module, example_inputs: Any, example_kwargs: Mapping[str, Any] | None, dynamic_shapes: Any, options: dict[str, Any]
+) -> TorchModule:
+    """compile() for a PyTorch module; `options` is for Engine.build."""
+    from .export import export
+
+    args = example_inputs if isinstance(example_inputs, tuple) else () if example_inputs is None else (example_inputs,)
+    exported = export(module, args, example_kwargs or {}, dynamic_shapes)
+    if not options["device"]:
+        first = next(module.parameters(), None)
+        options["device"] = str(first.device) if first is not None and first.is_cuda else "cpu"
+    for kind in ("min_shapes", "opt_shapes", "max_shapes"):
+        options[kind] = getattr(exported, kind) | options[kind]
+    return TorchModule(_burnish.Engine.build(exported.model, exported.weights, **options), exported.calling)
+
+
+def loaded_module(engine: _burnish.Engine, calling: str) -> TorchModule:
+    """What was compiled from a PyTorch module and saved."""
+    return TorchModule(engine, Calling.from_json(calling))
+
+
+def _array(tensor: torch.Tensor) -> Any:
+    """What the engine reads without a copy."""
+    return tensor.numpy() if tensor.dtype in NUMPY_TYPES and tensor.device.type == "cpu" else tensor
+
+
+def _tensor(array: Any) -> torch.Tensor:
+    return torch.from_dlpack(array) if isinstance(array, _burnish.Array) else torch.from_numpy(array)
