@@ -36,6 +36,7 @@ class Network:
     model: Path
     engines: dict[str, Path]
     input_file: Path
+    options: tuple[str, ...]  # for every build
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
         """Optimise for this input's shape and every device here, keep the input, and run it on the first device."""
@@ -44,7 +45,7 @@ class Network:
         shape = "x".join(map(str, array.shape))
         for device, engine in self.engines.items():
             print(f"optimising {self.model.name} for {device}, input {shape}", flush=True)
-            burnish("build", self.model, "-o", engine, f"--device={device}", f"--shape=x={shape}")
+            burnish("build", self.model, "-o", engine, f"--device={device}", f"--shape=x={shape}", *self.options)
         device, engine = next(iter(self.engines.items()))
         outputs = self.input_file.parent / device
         burnish("run", engine, f"--device={device}", f"--input=x={self.input_file}", f"--output-dir={outputs}", "--quiet")
@@ -107,8 +108,11 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=runtimes.available_threads())
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="per turn and runtime")
+    parser.add_argument("--precision", help="what Burnish may use beside FP32, as its option says")
+    parser.add_argument("--tune", choices=["measure", "model"], help="model: take kernels untimed")
     arguments = parser.parse_args()
 
+    options = tuple(f"--{name}={value}" for name in ("precision", "tune") if (value := getattr(arguments, name)))
     shown = devices()
     models = models_folder()
     detector, recogniser = (
@@ -116,6 +120,7 @@ def main() -> int:
             models / f"PP-OCRv6_{name}_small.onnx",
             {device: SCRATCH / f"{name}_{device.replace(':', '_')}.burnish" for device in shown},
             SCRATCH / name / "x.npy",
+            options,
         )
         for name in ("det", "rec")
     )
