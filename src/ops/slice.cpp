@@ -56,7 +56,10 @@ std::optional<Dim> from_front(const Dim& dim, const Dim& at) {
     const int64_t place = std::clamp(at.constant(), -far, far);
     return place < 0 ? dim + place : Dim(place);
   }
-  if ((Dim(0) - at).never_negative()) return std::nullopt;
+  if ((Dim(0) - at).never_negative()) {
+    if ((dim + at).is(0)) return Dim(0);  // the whole dimension, also where it is empty
+    return std::nullopt;
+  }
   return at;
 }
 

@@ -130,6 +130,8 @@ TEST(Slice, InfersSymbolically) {
   EXPECT_EQ(type(0, "9223372036854775807", 2), "f32[ceil_div(n, 2)]");
   EXPECT_EQ(type(-1, "-9223372036854775807", -1), "f32[n]");
   EXPECT_EQ(type(0, "m", 1), "f32[min(m, n)]");
+  EXPECT_EQ(type(0, "-n", 1), "f32[0]");
+  EXPECT_EQ(Inferred().input({"n"}).contents({"-n"}).constant(vector_of({int64_t{1} << 31})).apply(def::slice).type(), "f32[n]");
   EXPECT_EQ(Inferred()
                 .contents({"n", "3", "h", "w"})
                 .constant(vector_of({2}))
