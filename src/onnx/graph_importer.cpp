@@ -5,6 +5,7 @@
 #include <queue>
 
 #include "base/error.h"
+#include "onnx/import.h"
 #include "onnx/lower.h"
 #include "onnx/registry.h"
 #include "ops/evaluate.h"
@@ -112,15 +113,18 @@ std::string ModelContext::symbol_for(std::string_view dim_param, const std::stri
 }
 
 void GraphImporter::define(std::string_view name, ir::ValueId value) {
-  require(values_.emplace(name, value).second, "two values are called '{}'", name);
+  require(!sequences_.contains(name) && values_.emplace(name, value).second, "two values are called '{}'",
+          name);
 }
 
 bool GraphImporter::is_visible(std::string_view name) const {
-  return values_.contains(name) || (outer_ && outer_->is_visible(name));
+  return defines(name) || (outer_ && outer_->is_visible(name));
 }
 
 ir::ValueId GraphImporter::resolve(std::string_view name) {
   if (const auto found = values_.find(name); found != values_.end()) return found->second;
+  if (sequences_.contains(name))
+    throw Refused("sequence", fmt::format("'{}' is a sequence, which is not supported here", name));
   require(outer_ != nullptr, "nothing makes the value '{}'", name);
   const ir::ValueId outside = outer_->resolve(name);
   if (!outside || &outer_->graph_ == &graph_) return outside;
@@ -128,6 +132,13 @@ ir::ValueId GraphImporter::resolve(std::string_view name) {
   const ir::Value& value = outer_->graph_.value(outside);
   require(value.is_constant(), "internal: the value '{}' was not captured", name);
   return captured_[outside] = graph_.add_constant(value.name, value.constant);
+}
+
+const std::vector<ir::ValueId>* GraphImporter::find_sequence(std::string_view name) const {
+  if (const auto found = sequences_.find(name); found != sequences_.end()) return &found->second;
+  // Another graph's values would have to be captured one by one.
+  return !values_.contains(name) && outer_ && &outer_->graph_ == &graph_ ? outer_->find_sequence(name)
+                                                                         : nullptr;
 }
 
 void GraphImporter::add_initializers(const GraphProto& graph) {
@@ -218,6 +229,8 @@ void GraphImporter::lower(const NodeProto& node) {
   require(static_cast<bool>(import), "op {} of domain '{}', opset {}, is not supported", node.op_type,
           node.domain, opset);
   Lower lowering(*this, node, opset);
+  if (!lowering.input_sequences_.empty() && !takes_sequences(node.op_type))
+    throw Refused("sequence", fmt::format("{} of a sequence is not supported", node.op_type));
   if (import.lower) {
     import.lower(lowering);
   } else {
@@ -237,6 +250,12 @@ void GraphImporter::lower(const NodeProto& node) {
   }
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i].empty()) continue;
+    if (const auto made = lowering.output_sequences_.find(static_cast<int>(i));
+        made != lowering.output_sequences_.end()) {
+      require(!defines(node.outputs[i]), "two values are called '{}'", node.outputs[i]);
+      sequences_.emplace(node.outputs[i], std::move(made->second));
+      continue;
+    }
     require(static_cast<bool>(lowering.outputs_[i]), "output {} ('{}') is not supported", i, node.outputs[i]);
     define(node.outputs[i], lowering.outputs_[i]);
   }

@@ -68,8 +68,10 @@ class GraphImporter {
   ModelContext& model() { return model_; }
 
   void define(std::string_view name, ir::ValueId value);  ///< throws Error if the name is taken
-  bool defines(std::string_view name) const { return values_.contains(name); }
+  bool defines(std::string_view name) const { return values_.contains(name) || sequences_.contains(name); }
   ir::ValueId resolve(std::string_view name);  ///< throws Error if nothing makes it
+  /// The values of a sequence made here or around here; null where the name is no sequence's.
+  const std::vector<ir::ValueId>* find_sequence(std::string_view name) const;
   void add_initializers(const GraphProto& graph);
   /// Notes the types that the graph declares for its values; they must outlive the importer.
   void declare(const GraphProto& graph);
@@ -96,6 +98,7 @@ class GraphImporter {
   GraphImporter* outer_ = nullptr;
   OpsetMap opsets_;
   std::unordered_map<std::string_view, ir::ValueId> values_;
+  std::unordered_map<std::string_view, std::vector<ir::ValueId>> sequences_;
   std::map<ir::ValueId, ir::ValueId> captured_;
   std::unordered_map<std::string_view, const ValueInfoProto*> declarations_;
   std::map<std::string_view, const AttributeProto*> function_attributes_;

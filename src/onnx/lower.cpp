@@ -97,8 +97,11 @@ ir::Attributes make_attributes(const ops::OpDef& op, Settings settings) {
 
 Lower::Lower(GraphImporter& importer, const NodeProto& node, int64_t opset)
     : importer_(importer), node_(node), opset_(opset) {
-  for (std::string_view name : node.inputs)
-    inputs_.push_back(name.empty() ? ir::ValueId{} : importer.resolve(name));
+  for (std::string_view name : node.inputs) {
+    const std::vector<ir::ValueId>* sequence = importer.find_sequence(name);
+    if (sequence) input_sequences_[input_count()] = sequence;
+    inputs_.push_back(name.empty() || sequence ? ir::ValueId{} : importer.resolve(name));
+  }
   outputs_.resize(node.outputs.size());
 }
 
@@ -110,6 +113,14 @@ ir::ValueId Lower::needed_input(int i) const {
   require(static_cast<bool>(input(i)), "input {} is missing", i);
   return input(i);
 }
+
+const std::vector<ir::ValueId>& Lower::sequence(int i) const {
+  const auto found = input_sequences_.find(i);
+  require(found != input_sequences_.end(), "input {} must be a sequence", i);
+  return *found->second;
+}
+
+void Lower::set_sequence(int i, std::vector<ir::ValueId> values) { output_sequences_[i] = std::move(values); }
 
 bool Lower::wants_output(int i) const {
   return static_cast<size_t>(i) < node_.outputs.size() && !node_.outputs[static_cast<size_t>(i)].empty();

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,6 +58,8 @@ class Lower {
   /// Throws Error where the input was omitted.
   ir::ValueId needed_input(int i) const;
   int output_count() const { return static_cast<int>(outputs_.size()); }
+  /// The values of the sequence that input `i` is; throws Error where it is none.
+  const std::vector<ir::ValueId>& sequence(int i) const;
   /// False where the output is not there or has no name: nobody reads it.
   bool wants_output(int i) const;
   /// The shape that the model declares for output `i`, where it is there and all numbers.
@@ -109,6 +112,7 @@ class Lower {
   ir::ValueId add_scalar(DType dtype, double value);
   /// The value becomes output `i` and gets its name. Any value may be an output, inputs too.
   void set_output(int i, ir::ValueId value);
+  void set_sequence(int i, std::vector<ir::ValueId> values);
 
   // --- subgraphs (If, Loop, Scan) ---
   /// The values around the node that the subgraph attributes read and that are not constant, each once.
@@ -120,7 +124,8 @@ class Lower {
   std::shared_ptr<ir::Graph> body(std::string_view attribute, const std::vector<ir::TensorType>& types,
                                   const std::vector<ir::ValueId>& captures);
   /// Imports a subgraph in the node's place, its inputs being `inputs`; returns its outputs.
-  std::vector<ir::ValueId> inline_body(std::string_view attribute, const std::vector<ir::ValueId>& inputs = {});
+  std::vector<ir::ValueId> inline_body(std::string_view attribute,
+                                       const std::vector<ir::ValueId>& inputs = {});
 
   /// Refuses the node.
   template <class... Arguments>
@@ -139,6 +144,8 @@ class Lower {
   int64_t opset_;
   std::vector<ir::ValueId> inputs_;
   std::vector<ir::ValueId> outputs_;  // as set so far
+  std::map<int, const std::vector<ir::ValueId>*> input_sequences_;
+  std::map<int, std::vector<ir::ValueId>> output_sequences_;
   std::vector<ir::ValueId> emitted_;  // values without an ONNX name yet
 };
 

@@ -154,6 +154,21 @@ class Lower;
   X("CausalConvWithState", "", 27, lower_causal_conv_with_state) \
   X("LinearAttention", "", 27, lower_linear_attention)
 
+// lower_sequence.cpp
+#define BURNISH_SEQUENCE_LOWERINGS(X) \
+  X("SequenceEmpty", "", 11, lower_sequence_empty) \
+  X("SequenceConstruct", "", 11, lower_sequence_construct) \
+  X("SequenceAt", "", 11, lower_sequence_at) \
+  X("SequenceInsert", "", 11, lower_sequence_insert) \
+  X("SequenceErase", "", 11, lower_sequence_erase) \
+  X("SequenceLength", "", 11, lower_sequence_length) \
+  X("SplitToSequence", "", 11, lower_split_to_sequence) \
+  X("ConcatFromSequence", "", 11, lower_concat_from_sequence)
+
+// lower_ngram.cpp
+#define BURNISH_NGRAM_LOWERINGS(X) \
+  X("TfIdfVectorizer", "", 9, lower_tfidf_vectorizer)
+
 // lower_control.cpp
 #define BURNISH_CONTROL_LOWERINGS(X) \
   X("If", "", 1, lower_if) \
@@ -177,6 +192,8 @@ class Lower;
   BURNISH_ARITHMETIC_LOWERINGS(X) \
   BURNISH_ACTIVATION_LOWERINGS(X) \
   BURNISH_STATE_LOWERINGS(X) \
+  BURNISH_SEQUENCE_LOWERINGS(X) \
+  BURNISH_NGRAM_LOWERINGS(X) \
   BURNISH_CONTROL_LOWERINGS(X)
 // clang-format on
 

@@ -1,5 +1,6 @@
 #include "onnx/registry.h"
 
+#include <algorithm>
 #include <map>
 
 #include "onnx/lowerings.h"
@@ -25,15 +26,7 @@ std::multimap<Key, Import> make_imports() {
 }
 
 constexpr std::pair<std::string_view, std::string_view> refused[] = {
-    {"SequenceAt", "sequence"},
-    {"SequenceConstruct", "sequence"},
-    {"SequenceEmpty", "sequence"},
-    {"SequenceErase", "sequence"},
-    {"SequenceInsert", "sequence"},
-    {"SequenceLength", "sequence"},
     {"SequenceMap", "sequence"},
-    {"SplitToSequence", "sequence"},
-    {"ConcatFromSequence", "sequence"},
     {"Optional", "optional"},
     {"OptionalGetElement", "optional"},
     {"OptionalHasElement", "optional"},
@@ -41,7 +34,6 @@ constexpr std::pair<std::string_view, std::string_view> refused[] = {
     {"StringSplit", "string"},
     {"StringNormalizer", "string"},
     {"RegexFullMatch", "string"},
-    {"TfIdfVectorizer", "string"},
     {"LabelEncoder", "string"},
     {"DictVectorizer", "map"},
     {"CastMap", "map"},
@@ -69,6 +61,13 @@ Import find_import(std::string_view op_type, std::string_view domain, int64_t op
   for (auto [at, end] = imports.equal_range({op_type, domain}); at != end; ++at)
     if (at->second.since <= opset && at->second.since > best.since) best = at->second;
   return best;
+}
+
+bool takes_sequences(std::string_view op_type) {
+#define BURNISH_NAME(OP, DOMAIN, SINCE, FUNCTION) OP,
+  constexpr std::string_view names[] = {BURNISH_SEQUENCE_LOWERINGS(BURNISH_NAME)};
+#undef BURNISH_NAME
+  return std::find(std::begin(names), std::end(names), op_type) != std::end(names);
 }
 
 std::string_view refused_kind(std::string_view op_type, std::string_view domain) {

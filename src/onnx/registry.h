@@ -25,6 +25,9 @@ Import find_import(std::string_view op_type, std::string_view domain, int64_t op
 /// The newest opset of ONNX's own domain that Burnish reads.
 inline constexpr int64_t newest_opset = 28;
 
+/// Whether the op's lowering reads or makes sequences.
+bool takes_sequences(std::string_view op_type);
+
 /// Why an op is refused on purpose ("sequence", "optional", "string", "map", "random", "training", "image"),
 /// or empty.
 std::string_view refused_kind(std::string_view op_type, std::string_view domain);
