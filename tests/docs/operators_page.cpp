@@ -116,7 +116,7 @@ std::string operators_page() {
       if (op->fusion == section.fusion) page += row(*op);
   }
   page += "\n## ONNX ops that are read\n" + onnx_ops() +
-          "\nOps of sequences, optionals, strings, maps, random numbers, training and images are refused by "
+          "\nOps of sequences whose length only the run tells, optionals, strings, maps, random numbers, training and images are refused by "
           "name, as is what is not listed here; "
           "a model's local functions are inlined.\n";
   return page;
