@@ -15,6 +15,7 @@ const device::Tactic& concat_tactic();
 const device::Tactic& norm_tactic();
 const device::Tactic& fused_norm_tactic();
 const device::Tactic& product_tactic();
+const device::Tactic& pixel_conv_tactic();
 const device::Tactic& reduce_tactic();
 const device::Tactic& resize_tactic();
 const device::Tactic& simd_softmax_tactic();

@@ -9,6 +9,7 @@ std::span<const device::Tactic* const> tactics() {
   static const std::initializer_list<const device::Tactic*> table = {
       &window_tactic(),         //
       &conv_tactic(),           //
+      &pixel_conv_tactic(),     //
       &matmul_tactic(),         //
       &product_tactic(),        //
       &pool_tactic(),           //

@@ -60,6 +60,22 @@ class Grower {
     return found;
   }
 
+  /// The pointwise ops that make a convolution's input and nothing else. None where they are better placed behind the
+  /// contraction whose result they alone take.
+  std::set<ir::NodeId> prologue_of(ir::NodeId conv) {
+    members_.clear();
+    nodes_.clear();
+    add(conv);
+    pull_producers(conv, &graph_.value(graph_.node(conv).inputs[0]).type.shape);
+    std::set<ir::NodeId> makers;
+    for (const auto& [position, id] : nodes_) {
+      if (id == conv) continue;
+      if (continues_contraction(id)) return {};
+      makers.insert(id);
+    }
+    return makers;
+  }
+
   /// A norm with the pointwise ops and gathers that make what it normalises.
   std::set<ir::NodeId> made_by(ir::NodeId norm) {
     members_.clear();
@@ -75,6 +91,17 @@ class Grower {
   }
 
  private:
+  /// Whether `id` alone takes a contraction's result of its own shape.
+  bool continues_contraction(ir::NodeId id) const {
+    const ir::Node& node = graph_.node(id);
+    return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId input) {
+      if (!input || !graph_.value(input).producer) return false;
+      const ir::Value& value = graph_.value(input);
+      return ops::definition(graph_.node(value.producer)).fusion == ops::Fusion::contraction && value.uses.size() == 1 &&
+             value.type.shape == graph_.value(node.outputs[0]).type.shape;
+    });
+  }
+
   void add(ir::NodeId id) {
     members_.insert(positions_.at(id));
     nodes_.emplace(positions_.at(id), id);
@@ -84,16 +111,17 @@ class Grower {
     return found != positions_.end() && members_.contains(found->second);
   }
 
-  /// Pointwise producers with no use outside join, so that a tree of them is one kernel.
-  void pull_producers(ir::NodeId id) {
+  /// Pointwise producers with no use outside join, so that a tree of them is one kernel; with `shape`, those
+  /// of that shape.
+  void pull_producers(ir::NodeId id, const std::vector<ir::Dim>* shape = nullptr) {
     for (ir::ValueId input : graph_.node(id).inputs) {
       if (!input || nodes_.size() >= most_nodes) continue;
       const ir::Value& value = graph_.value(input);
       if (!value.producer || inside(value.producer) || !joins(value.producer) || graph_.is_output(input)) continue;
       const bool only_here = std::all_of(value.uses.begin(), value.uses.end(), [&](const ir::Use& use) { return inside(use.node); });
-      if (!only_here) continue;
+      if (!only_here || (shape && value.type.shape != *shape)) continue;
       add(value.producer);
-      pull_producers(value.producer);
+      pull_producers(value.producer, shape);
     }
   }
 
@@ -165,7 +193,7 @@ std::string joined_sources(const ir::Graph& graph, const Region& region) {
 }
 
 /// What joins an anchor beside the pointwise ops behind it: the moves that its kernel may do by strides, and what
-/// makes the rows that a norm takes.
+/// makes the rows that a norm takes or the pixels that a convolution takes.
 std::set<ir::NodeId> company_of(const ir::Graph& graph, const std::map<ir::NodeId, int>& positions, ir::NodeId anchor) {
   const ir::Op* op = graph.node(anchor).op;
   if (op == &ops::def::attention) {
@@ -175,6 +203,7 @@ std::set<ir::NodeId> company_of(const ir::Graph& graph, const std::map<ir::NodeI
   }
   if (op == &ops::def::matmul) return moves_before(graph, anchor, 1);
   if (op == &ops::def::layer_norm || op == &ops::def::rms_norm) return Grower(graph, positions).made_by(anchor);
+  if (op == &ops::def::conv) return Grower(graph, positions).prologue_of(anchor);
   return {};
 }
 
@@ -206,9 +235,12 @@ bool adds_cheap_ops(const ir::Graph& graph, const Region& whole, const Region& p
   if (whole.anchor != part.anchor || whole.nodes.size() <= part.nodes.size()) return false;
   if (ops::definition(graph.node(whole.anchor)).fusion != ops::Fusion::contraction) return false;
   if (!std::includes(whole.positions.begin(), whole.positions.end(), part.positions.begin(), part.positions.end())) return false;
-  return std::all_of(whole.nodes.begin(), whole.nodes.end(), [&](ir::NodeId id) {
-    return cheap.contains(graph.node(id).op) || std::find(part.nodes.begin(), part.nodes.end(), id) != part.nodes.end();
-  });
+  const auto anchor = std::find(whole.nodes.begin(), whole.nodes.end(), whole.anchor);
+  for (auto id = whole.nodes.begin(); id != whole.nodes.end(); ++id) {
+    if (std::find(part.nodes.begin(), part.nodes.end(), *id) != part.nodes.end()) continue;
+    if (id < anchor || !cheap.contains(graph.node(*id).op)) return false;
+  }
+  return true;
 }
 
 std::shared_ptr<ir::Graph> region_body(const ir::Graph& graph, const Region& region) {

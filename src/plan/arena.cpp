@@ -48,6 +48,24 @@ int64_t largest_live_set(std::span<const Lifetime> lifetimes, int64_t alignment)
   return largest;
 }
 
+/// Places in that order, then again and again with whoever sticks out at the top moved to the front, where there is room
+/// for it; the best of these tries.
+Placement improve(std::span<const Lifetime> lifetimes, std::vector<size_t> order, int64_t lower_bound, int64_t alignment,
+                  const SideBySide& side_by_side) {
+  constexpr int most_tries = 64;
+  Placement best = place_in_order(lifetimes, order, alignment, side_by_side), last = best;
+  for (int i = 0; i < most_tries && best.bytes > lower_bound; ++i) {
+    const auto top = std::find_if(order.begin(), order.end(), [&](size_t index) {
+      return last.offsets[index] + aligned(lifetimes[index].bytes, alignment) == last.bytes;
+    });
+    if (top == order.begin()) break;
+    std::rotate(order.begin(), top, top + 1);
+    last = place_in_order(lifetimes, order, alignment, side_by_side);
+    if (last.bytes < best.bytes) best = last;
+  }
+  return best;
+}
+
 }  // namespace
 
 Placement place(std::span<const Lifetime> lifetimes, int64_t alignment, const SideBySide& side_by_side) {
@@ -58,10 +76,13 @@ Placement place(std::span<const Lifetime> lifetimes, int64_t alignment, const Si
   std::stable_sort(by_length.begin(), by_length.end(), [&](size_t a, size_t b) {
     return lifetimes[a].last - lifetimes[a].first > lifetimes[b].last - lifetimes[b].first;
   });
-  Placement best = place_in_order(lifetimes, by_size, alignment, side_by_side);
-  Placement other = place_in_order(lifetimes, by_length, alignment, side_by_side);
-  if (other.bytes < best.bytes) best = std::move(other);
-  best.lower_bound = largest_live_set(lifetimes, alignment);
+  const int64_t lower_bound = largest_live_set(lifetimes, alignment);
+  Placement best = improve(lifetimes, std::move(by_size), lower_bound, alignment, side_by_side);
+  if (best.bytes > lower_bound) {
+    Placement other = improve(lifetimes, std::move(by_length), lower_bound, alignment, side_by_side);
+    if (other.bytes < best.bytes) best = std::move(other);
+  }
+  best.lower_bound = lower_bound;
   return best;
 }
 

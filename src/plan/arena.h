@@ -25,7 +25,8 @@ struct Placement {
 using SideBySide = std::function<bool(size_t, size_t)>;
 
 /// Places the lifetimes so that no two that are live at one step overlap, nor two that `side_by_side` names. Greedy by size (Pisarchyk and Lee,
-/// arXiv:2001.03288), and greedy by lifetime as a second try; the smaller arena wins.
+/// arXiv:2001.03288), and greedy by lifetime as a second try, each improved by moving what sticks out to the front; the smaller
+/// arena wins.
 Placement place(std::span<const Lifetime> lifetimes, int64_t alignment = 64,
                 const SideBySide& side_by_side = {});
 
