@@ -122,6 +122,15 @@ def test_element_types(dtype: torch.dtype) -> None:
     assert y.dtype == dtype and torch.equal(y, Flip()(x))
 
 
+def test_one_example_may_stand_for_two_arguments() -> None:
+    class Difference(torch.nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return x - 2 * y
+
+    x, y = torch.rand(5), torch.rand(5)
+    close(burnish.compile(Difference().eval(), (x, x), **NO_TUNING)(x, y), x - 2 * y)
+
+
 def test_results_are_kept_and_arguments_are_left_alone(net: tuple[torch.nn.Module, Any]) -> None:
     module, fast = net
     inputs = [torch.rand(2, 3, 9, 7) for _ in range(4)]

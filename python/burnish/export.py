@@ -93,7 +93,9 @@ def export(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
     names: list[str] = []
     for path, leaf in zip(paths, leaves, strict=True):
         if isinstance(leaf, torch.Tensor):
-            tensors.append(without_gradient(leaf, path))
+            example = without_gradient(leaf, path)
+            # One tensor given twice would be traced as one argument.
+            tensors.append(example.clone() if any(example is known for known in tensors) else example)
             names.append(path)
             arguments.append(Leaf("tensor", path))
         elif isinstance(leaf, CONSTANTS):
@@ -223,4 +225,5 @@ def _ranges(program: Any, names: Sequence[str], tensors: Sequence[torch.Tensor])
 
 def _range(constraint: Any) -> tuple[int, int]:
     least, most = constraint.lower, constraint.upper
-    return max(1, int(least)), min(UNBOUNDED, int(most)) if most.is_Integer else UNBOUNDED
+    # torch.export says 2 of a dimension with no least size, since it looks at a size of 1 apart; what it exports takes 1.
+    return 1 if least <= 2 else int(least), min(UNBOUNDED, int(most)) if most.is_Integer else UNBOUNDED
