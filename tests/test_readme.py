@@ -4,6 +4,7 @@ Blocks fenced as sh, cpp or python run in the order of the page, in the reposito
 the PATH. The blocks of ./demo and ./check are left out: one is the test itself, the other has its own step.
 """
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -35,6 +36,8 @@ def blocks() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("language", "text"), blocks(), ids=[text.splitlines()[0] for _, text in blocks()])
 def test_block_runs(language: str, text: str) -> None:
+    if "import torch" in text and importlib.util.find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed (scripts/setup.sh --peers installs it)")
     path = os.pathsep.join([str(REPOSITORY / ".venv" / "bin"), str(REPOSITORY / "build" / "bin"), os.environ["PATH"]])
     done = subprocess.run(
         [*RUNNERS[language], text], cwd=REPOSITORY, env=os.environ | {"PATH": path}, capture_output=True, text=True
