@@ -63,4 +63,9 @@ class Epilogue {
 /// The first input of output 0's type that the body reads at the output's own place only, or -1.
 int reusable_input(const device::Problem& problem, const Contraction& contraction);
 
+/// The right operand, a weight, in tiles of `tile_n` columns and 128 bytes of the inner dimension, each in
+/// the very order and permutation that shared memory wants: [group][column tile][inner tile][column][chunk],
+/// 16-byte chunk c of column n at place c ^ (n & 7); zeros beyond the ends.
+Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weights);
+
 }  // namespace burnish::cuda

@@ -69,7 +69,27 @@ class Module {
 struct BoundLaunch {
   CUfunction function = nullptr;
   Launch launch;
+  CUtensorMap map{};  // of launch.map, over mapped
+  const void* mapped = nullptr;
 };
+
+/// What the copy engine is told of `map` at `pointer`.
+CUtensorMap encode(CudaDevice& device, const MatrixMap& map, const void* pointer) {
+  CUtensorMap encoded;
+  const CUtensorMapDataType type = map.dtype == DType::f16    ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
+                                   : map.dtype == DType::bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+                                                              : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
+  const cuuint64_t bytes = static_cast<cuuint64_t>(dtype_bytes(map.dtype));
+  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(map.columns), static_cast<cuuint64_t>(map.rows)};
+  const cuuint64_t strides[] = {sizes[0] * bytes};
+  const cuuint32_t box[] = {static_cast<cuuint32_t>(128 / bytes), map.box_rows}, steps[] = {1, 1};
+  device.check(
+      driver().cuTensorMapEncodeTiled(&encoded, type, 2, const_cast<void*>(pointer), sizes, strides, box,
+                                      steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                                      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
+      "cuTensorMapEncodeTiled");
+  return encoded;
+}
 
 class GeneratedBound : public device::BoundKernel {
  public:
@@ -95,8 +115,15 @@ class GeneratedBound : public device::BoundKernel {
     for (const Tensor& constant : arguments.constants) operands[count++] = constant.raw();
     for (void* output : arguments.outputs) operands[count++] = output;
     operands[count] = arguments.workspace;
-    void* parameters[] = {operands, sizes_.data()};
-    for (const BoundLaunch& bound : launches_) run(stream, bound, parameters);
+    for (BoundLaunch& bound : launches_) {
+      if (bound.launch.map) {
+        const void* pointer = arguments.inputs[static_cast<size_t>(bound.launch.map->input)];
+        if (pointer != bound.mapped) bound.map = encode(device_, *bound.launch.map, pointer);
+        bound.mapped = pointer;
+      }
+      void* parameters[] = {operands, sizes_.data(), &bound.map};
+      run(stream, bound, parameters);
+    }
   }
 
  private:
@@ -104,9 +131,9 @@ class GeneratedBound : public device::BoundKernel {
     const Launch& launch = bound.launch;
     CUlaunchAttribute attributes[2];
     unsigned count = 0;
-    if (launch.cluster > 1) {
+    if (launch.cluster != std::array<unsigned, 3>{1, 1, 1}) {
       attributes[count].id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-      attributes[count++].value.clusterDim = {1, 1, launch.cluster};
+      attributes[count++].value.clusterDim = {launch.cluster[0], launch.cluster[1], launch.cluster[2]};
     }
     if (stream.follows_kernel() && device_.arch().number >= 90) {
       attributes[count].id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
@@ -152,7 +179,7 @@ class GeneratedKernel : public device::Kernel {
     const device::Problem concrete = problem_.at(bindings);
     std::vector<BoundLaunch> launches;
     for (Launch& launch : tactic_.launches(concrete, problem_, candidate_, device_.arch()))
-      launches.push_back({module_.function(launch.entry, launch.shared_bytes), launch});
+      launches.push_back({module_.function(launch.entry, launch.shared_bytes), launch, {}, nullptr});
     std::vector<int> inputs;
     for (int i = 0; i < problem_.input_count(); ++i)
       if (!problem_.is_weight(i)) inputs.push_back(i);

@@ -1,6 +1,8 @@
 // What all tactics share whose kernels are our own text, compiled by NVRTC.
 #pragma once
 
+#include <optional>
+
 #include "cuda/access.h"
 #include "cuda/device.h"
 #include "device/bindings.h"
@@ -21,13 +23,24 @@ class Sizes {
   std::vector<std::pair<std::string, ir::Dim>> entries_;
 };
 
-/// One launch of a kernel with the signature (Operands, Sizes).
+/// An input as a matrix that the copy engine reads in boxes of `box_rows` rows by 128 bytes, whose 16-byte
+/// chunks it permutes so that eight rows meet all banks of shared memory.
+struct MatrixMap {
+  int input = -1;  ///< of the problem; no weight
+  DType dtype = DType::f16;
+  int64_t rows = 1, columns = 1;  ///< neighbours in a row lie side by side
+  unsigned box_rows = 64;
+};
+
+/// One launch of a kernel with the signature (Operands, Sizes), and (..., const __grid_constant__ TensorMap)
+/// with a map.
 struct Launch {
   std::string entry = "kernel";
   std::array<unsigned, 3> grid = {1, 1, 1};
   unsigned threads = 128;
-  unsigned cluster = 1;  ///< blocks of a cluster, along z
+  std::array<unsigned, 3> cluster = {1, 1, 1};  ///< blocks of a cluster along each axis of the grid
   size_t shared_bytes = 0;
+  std::optional<MatrixMap> map;
 };
 
 using device::bindings_of;

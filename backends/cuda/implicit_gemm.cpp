@@ -2,10 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 
-#include "base/dispatch.h"
-#include "base/parallel.h"
 #include "cuda/contraction.h"
 #include "cuda/tactics.h"
 
@@ -170,8 +167,8 @@ class ImplicitGemm : public GeneratedTactic {
     const unsigned threads = static_cast<unsigned>(config.tile.warps_m * config.tile.warps_n * 32),
                    split = static_cast<unsigned>(config.split);
     std::vector<Launch> launches = {
-        {"kernel", {m, n, z * split}, threads, clusters ? split : 1, config.shared_bytes()}};
-    if (!clusters && split > 1) launches.push_back({"meet", {m, n, z}, threads, 1, 0});
+        {"kernel", {m, n, z * split}, threads, {1, 1, clusters ? split : 1}, config.shared_bytes()}};
+    if (!clusters && split > 1) launches.push_back({"meet", {m, n, z}, threads, {1, 1, 1}, 0});
     return launches;
   }
 
@@ -225,39 +222,6 @@ class ImplicitGemm : public GeneratedTactic {
                    multiple(c.right_batch, chunk)
                ? Mode::copied
                : Mode::elements;
-  }
-
-  /// Tiles in the very order and permutation that shared memory wants: [group][column tile][inner
-  /// tile][column][chunk].
-  static Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
-    const int64_t chunk = 16 / dtype_bytes(c.dtype), tile_k = 8 * chunk, inner = c.inner.constant(),
-                  columns = c.columns.constant();
-    const int64_t n_tiles = divide_up(columns, tile_n), k_tiles = divide_up(inner, tile_k),
-                  positions = c.kernel[0] * c.kernel[1];
-    const int64_t channels = c.conv ? c.channels.constant() : inner;
-    const int64_t n_stride = c.conv ? inner : c.right_n.constant(),
-                  k_stride = c.conv ? 1 : c.right_k.constant();
-    Tensor packed(c.dtype, {c.groups * n_tiles * k_tiles * tile_n * tile_k});
-    std::memset(packed.raw(), 0, static_cast<size_t>(packed.bytes()));
-    dispatch_bytes(c.dtype, [&]<class T>(Type<T>) {
-      const T* from = static_cast<const T*>(weights.raw());
-      T* to = static_cast<T*>(packed.raw());
-      parallel_for(c.groups * n_tiles * k_tiles, 4, [&](int64_t begin, int64_t end) {
-        for (int64_t tile = begin; tile < end; ++tile) {
-          const int64_t k0 = tile % k_tiles * tile_k, n0 = tile / k_tiles % n_tiles * tile_n,
-                        group = tile / k_tiles / n_tiles;
-          for (int64_t n = 0; n < std::min<int64_t>(tile_n, columns - n0); ++n)
-            for (int64_t k = 0; k < std::min(tile_k, inner - k0); ++k) {
-              const int64_t position = (k0 + k) / channels, channel = (k0 + k) % channels;
-              const int64_t source = (group * columns + n0 + n) * n_stride +
-                                     (c.conv ? channel * positions + position : (k0 + k) * k_stride);
-              to[tile * tile_n * tile_k + n * tile_k + ((k / chunk) ^ (n & 7)) * chunk + k % chunk] =
-                  from[source];
-            }
-        }
-      });
-    });
-    return packed;
   }
 
   /// Microseconds: waves of blocks over the multiprocessors, each bound by its products, its share of L2, or

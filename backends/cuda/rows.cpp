@@ -1,6 +1,7 @@
 // Softmax, log-softmax, layer norm and RMS norm over the last axis with any pointwise body, by
 // kernels/rows.cuh.
 #include <algorithm>
+#include <cstdio>
 
 #include "cuda/contraction.h"
 #include "cuda/tactics.h"
@@ -79,6 +80,21 @@ Rows rows_of(const Problem& problem) {
   return rows;
 }
 
+/// Threads that take a row, and rows of a block.
+struct Config {
+  int lanes = 32, rows = 4;
+
+  std::string id() const { return fmt::format("lanes{}x{}", lanes, rows); }
+  static Config parse(const std::string& id) {
+    Config c;
+    const bool read = std::sscanf(id.c_str(), "lanes%dx%d", &c.lanes, &c.rows) == 2;
+    require(read && (c.lanes == 32 || (c.lanes % 32 == 0 && c.rows == 1)) && c.lanes > 0 && c.rows > 0 &&
+                c.lanes * c.rows <= 512,
+            "'{}' is no candidate of cuda.rows", id);
+    return c;
+  }
+};
+
 class RowsTactic : public GeneratedTactic {
  public:
   std::string name() const override { return "cuda.rows"; }
@@ -96,11 +112,13 @@ class RowsTactic : public GeneratedTactic {
     const double us = 1.8 + static_cast<double>(length * count * dtype_bytes(rows.dtype)) / 1.5e6;
     // Few rows want many threads each.
     std::vector<device::Candidate> found;
-    for (int lanes : {32, 128, 256, 512}) {
+    for (const Config config : {Config{32, 4}, {32, 1}, {64, 1}, {128, 1}, {256, 1}, {512, 1}}) {
+      const int64_t lanes = config.lanes;
       if (lanes > 32 && length < 4 * lanes) continue;
       const bool fills = count * lanes >= int64_t{gpu.multiprocessors} * 256, fits = length <= lanes * 64;
+      const bool spread = config.lanes * config.rows > 32 || count <= int64_t{gpu.multiprocessors} * 16;
       found.push_back(
-          {fmt::format("lanes{}", lanes), us + (fits ? 0 : 2) + (fills || lanes >= 128 ? 0 : 0.5)});
+          {config.id(), us + (fits ? 0 : 2) + (fills || lanes >= 128 ? 0 : 0.5) + (spread ? 0 : 0.5)});
     }
     std::stable_sort(found.begin(), found.end(),
                      [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
@@ -110,7 +128,7 @@ class RowsTactic : public GeneratedTactic {
   std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
     const Rows rows = rows_of(problem);
     const Epilogue epilogue(problem, rows.as_contraction);
-    const int lanes = lanes_of(candidate);
+    const auto [lanes, block_rows] = Config::parse(candidate);
     int64_t steps = 0;
     if (rows.length.is_constant()) {
       const int64_t each = int64_t{lanes} * epilogue.vector();
@@ -118,24 +136,28 @@ class RowsTactic : public GeneratedTactic {
       constexpr int64_t most_kept = 64;  // registers
       if (steps * epilogue.vector() > most_kept) steps = 0;
     }
-    std::string affine;
-    const auto operand = [&](int input, const char* apply) {
-      if (input < 0) return;
-      affine += fmt::format(
-          "  {{\n    float of[VECTOR];\n    load<Element, VECTOR>(of, {} + j);\n#pragma unroll\n    for (int "
-          "v = 0; v < VECTOR; ++v) y[v] {} of[v];\n  }}\n",
-          operand_pointer(problem, input), apply);
+    const auto loads = [&](const char* name, int input) {
+      return fmt::format(
+          "BURNISH_DEVICE void load_{}(const Operands& p, int j, float (&of)[VECTOR]) {{ {} }}\n", name,
+          input < 0 ? ""
+                    : fmt::format("load<Element, VECTOR>(of, {} + j);", operand_pointer(problem, input)));
     };
-    operand(rows.scale, "*=");
-    operand(rows.shift, "+=");
+    const auto known = [&](int input) { return input < 0 || problem.is_weight(input); };
+    constexpr int64_t most_affine = 32;  // registers for each
+    const bool early = rows.scale >= 0 && known(rows.scale) && known(rows.shift) && steps > 0 &&
+                       steps * epilogue.vector() <= most_affine;
     return fmt::format("using Element = {};\nconstexpr float EPSILON = {:a}f;\n", memory_type(rows.dtype),
                        static_cast<float>(rows.epsilon)) +
-           constants_text({{"KIND", static_cast<int>(rows.kind)}, {"LANES", lanes}, {"STEPS", steps}}) +
+           constants_text({{"KIND", static_cast<int>(rows.kind)},
+                           {"LANES", lanes},
+                           {"ROWS", block_rows},
+                           {"STEPS", steps},
+                           {"AFFINE_EARLY", early},
+                           {"HAS_SHIFT", rows.shift >= 0}}) +
            epilogue.text() +
            fmt::format("BURNISH_DEVICE const Element* input(const Operands& p) {{ return {}; }}\n",
                        operand_pointer(problem, rows.input)) +
-           "BURNISH_DEVICE void scale_and_shift(const Operands& p, int j, float (&y)[VECTOR]) {\n" + affine +
-           "}\n" + kernel_text("rows");
+           loads("scale", rows.scale) + loads("shift", rows.shift) + kernel_text("rows");
   }
 
   Sizes sizes(const Problem& problem, const std::string&) const override {
@@ -150,19 +172,12 @@ class RowsTactic : public GeneratedTactic {
 
   std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate,
                                const Arch&) const override {
-    const int64_t lanes = lanes_of(candidate), threads = std::max<int64_t>(lanes, 128),
-                  each = threads / lanes;
+    const Config config = Config::parse(candidate);
     Launch launch;
-    launch.threads = static_cast<unsigned>(threads);
-    launch.grid[0] = static_cast<unsigned>((rows_of(problem).total_rows.constant() + each - 1) / each);
+    launch.threads = static_cast<unsigned>(config.lanes * config.rows);
+    launch.grid[0] =
+        static_cast<unsigned>((rows_of(problem).total_rows.constant() + config.rows - 1) / config.rows);
     return {launch};
-  }
-
- private:
-  static int lanes_of(const std::string& candidate) {
-    for (int lanes : {32, 128, 256, 512})
-      if (candidate == fmt::format("lanes{}", lanes)) return lanes;
-    fail("'{}' is no candidate of cuda.rows", candidate);
   }
 };
 

@@ -8,9 +8,17 @@ namespace burnish::cuda {
 
 std::span<const device::Tactic* const> all_tactics() {
   static const device::Tactic* const tactics[] = {
-      &depthwise_tactic(),     &cublaslt_tactic(),  &implicit_gemm_tf32_tactic(),
-      &implicit_gemm_tactic(), &rows_tactic(),      &reduce_tactic(),
-      &pool_tactic(),          &pointwise_tactic(), &move_tactic(),
+      &attention_tactic(),
+      &depthwise_tactic(),
+      &cublaslt_tactic(),
+      &wgmma_tactic(),
+      &implicit_gemm_tf32_tactic(),
+      &implicit_gemm_tactic(),
+      &rows_tactic(),
+      &reduce_tactic(),
+      &pool_tactic(),
+      &pointwise_tactic(),
+      &move_tactic(),
       &gather_tactic(),
   };
   return tactics;

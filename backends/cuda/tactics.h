@@ -5,9 +5,11 @@
 
 namespace burnish::cuda {
 
+const device::Tactic& attention_tactic();
 const device::Tactic& pointwise_tactic();
 const device::Tactic& move_tactic();
 const device::Tactic& gather_tactic();
+const device::Tactic& wgmma_tactic();
 const device::Tactic& implicit_gemm_tactic();
 const device::Tactic& implicit_gemm_tf32_tactic();
 const device::Tactic& depthwise_tactic();

@@ -1,6 +1,6 @@
-// time_problems FILE [MOST]: for each problem (one a line, '#' for comments) every tactic's best MOST
-// candidates on the GPU, checked against the reference, with their times. Exits with 1 if any is wrong or
-// cannot be run.
+// time_problems FILE [MOST [TACTIC]]: for each problem (one a line, '#' for comments) every tactic's (or
+// those with TACTIC in their name) best MOST candidates on the GPU, checked against the reference, with their
+// times. Exits with 1 if any is wrong or cannot be run.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -27,7 +27,8 @@ struct Row {
 };
 
 /// Compiles the candidates side by side, then runs them one by one.
-int time_problem(const device::Problem& problem, device::Device& device, size_t most) {
+int time_problem(const device::Problem& problem, device::Device& device, size_t most,
+                 const std::string& only) {
   if (!tune::can_be_tried(problem)) {
     fmt::print("  random inputs mean nothing to it\n");
     return 0;
@@ -35,7 +36,7 @@ int time_problem(const device::Problem& problem, device::Device& device, size_t 
   const std::vector<Tensor> expected = tune::expected_outputs(problem);
   std::vector<Row> rows;
   for (const device::Tactic* tactic : device.tactics()) {
-    if (!tactic->supports(problem, device.info())) continue;
+    if (tactic->name().find(only) == std::string::npos || !tactic->supports(problem, device.info())) continue;
     std::vector<device::Candidate> candidates = tactic->candidates(problem, device);
     if (candidates.size() > most) candidates.resize(most);
     parallel_for(static_cast<int64_t>(candidates.size()), 1, [&](int64_t begin, int64_t end) {
@@ -75,7 +76,7 @@ int time_problem(const device::Problem& problem, device::Device& device, size_t 
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::cerr << "time_problems FILE [MOST]\n";
+    std::cerr << "time_problems FILE [MOST [TACTIC]]\n";
     return 2;
   }
   const size_t most = argc > 2 ? static_cast<size_t>(std::atoi(argv[2])) : 1000;
@@ -88,7 +89,7 @@ int main(int argc, char** argv) {
       if (line.empty() || line[0] == '#') continue;
       const auto start = Clock::now();
       fmt::print("{}\n", line);
-      wrong += time_problem(device::Problem::parse(line), *device, most);
+      wrong += time_problem(device::Problem::parse(line), *device, most, argc > 3 ? argv[3] : "");
       fmt::print("  ({:.1f} s)\n", seconds_since(start));
     }
     fmt::print("{} wrong\n", wrong);

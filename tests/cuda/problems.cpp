@@ -158,6 +158,44 @@ void add_moves(Texts& texts) {
   }
 }
 
+/// Attention over dense operands: `mask` is the text of its type, or empty.
+std::string attention(const std::string& dtype, int batch, int heads, int key_heads, int queries, int keys,
+                      int depth, int depth_v, const std::string& mask, const std::string& attributes,
+                      bool weight = false) {
+  std::string text = fmt::format(
+      "graph problem(%x0: {0}[{1},{2},{3},{4}], %x1: {0}[{1},{5},{6},{4}], %x2: "
+      "{0}[{1},{5},{6},{7}]",
+      dtype, batch, heads, queries, depth, key_heads, keys, depth_v);
+  const std::string name = weight ? "%w3" : "%x3";
+  if (!mask.empty()) text += fmt::format(", {}: {}", name, mask);
+  return text + fmt::format(") {{ %v0 = attention(%x0, %x1, %x2{}) {{{}}} : {}[{},{},{},{}] yield %v0 }}",
+                            mask.empty() ? "" : ", " + name, attributes, dtype, batch, heads, queries,
+                            depth_v);
+}
+
+void add_attention(Texts& texts) {
+  for (const char* dtype : {"f16", "bf16", "f32"}) {
+    texts.push_back(attention(dtype, 2, 3, 3, 37, 45, 64, 64, "bool[2,1,1,45]", "scale=0.125"));
+    texts.push_back(attention(dtype, 1, 4, 2, 19, 150, 32, 40, "", "causal=\"bottom_right\""));
+    texts.push_back(attention(dtype, 3, 2, 1, 49, 49, 32, 32, fmt::format("{}[1,2,49,49]", dtype), "", true));
+    texts.push_back(
+        attention(dtype, 1, 2, 2, 70, 33, 20, 13, "bool[70,33]", "causal=\"top_left\", softcap=2.5"));
+    texts.push_back(
+        attention(dtype, 1, 1, 1, 5, 300, 128, 96, fmt::format("{}[1,1,5,300]", dtype), "scale=0.2"));
+    // packed by one product, read and written in place
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[2,21,144]) {{ constant @c1: i64[3] = {{48, 48, 48}} "
+        "constant @c2: i64[4] = {{2, 21, 3, 16}} %v0, %v1, %v2 = split(%x0, @c1) {{axis=2}} : "
+        "{0}[2,21,48], "
+        "{0}[2,21,48], {0}[2,21,48] %v3 = reshape(%v0, @c2) : {0}[2,21,3,16] %v4 = transpose(%v3) "
+        "{{perm=[0,2,1,3]}} : {0}[2,3,21,16] %v5 = reshape(%v1, @c2) : {0}[2,21,3,16] %v6 = transpose(%v5) "
+        "{{perm=[0,2,1,3]}} : {0}[2,3,21,16] %v7 = reshape(%v2, @c2) : {0}[2,21,3,16] %v8 = transpose(%v7) "
+        "{{perm=[0,2,1,3]}} : {0}[2,3,21,16] %v9 = attention(%v4, %v6, %v8) : {0}[2,3,21,16] %v10 = "
+        "transpose(%v9) {{perm=[0,2,1,3]}} : {0}[2,21,3,16] yield %v10 }}",
+        dtype));
+  }
+}
+
 }  // namespace
 
 const Texts& small_problems() {
@@ -168,6 +206,7 @@ const Texts& small_problems() {
     add_depthwise_and_pools(made);
     add_rows(made);
     add_moves(made);
+    add_attention(made);
     return made;
   }();
   return texts;

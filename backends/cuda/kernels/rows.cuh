@@ -1,8 +1,9 @@
 // Softmax and norms over the last axis: LANES threads take a row, which stays in registers where its length is known and
-// fits. Defined before: Element, KIND, LANES, STEPS (0: the row is read again for each pass), VECTOR, epilogue(), input(),
-// scale_and_shift(p, j, v) for norms, EPSILON; Sizes with length and total_rows.
+// fits. Defined before: Element, KIND, LANES, ROWS (of a block), STEPS (0: the row is read again for each pass), VECTOR,
+// epilogue(), input(); for norms EPSILON, HAS_SHIFT, load_scale(p, j, v) and load_shift(p, j, v), and AFFINE_EARLY: both
+// are weights that fit into registers too, and are there before the row is; Sizes with length and total_rows.
 constexpr int SOFTMAX = 0, LOG_SOFTMAX = 1, LAYER_NORM = 2, RMS_NORM = 3;
-constexpr int THREADS = LANES > 128 ? LANES : 128, ROWS = THREADS / LANES;
+constexpr int THREADS = LANES * ROWS;
 
 template <bool MAXIMUM> BURNISH_DEVICE float over_row(float x) {
   x = MAXIMUM ? warp_max(x) : warp_sum(x);
@@ -31,16 +32,16 @@ struct Row {
         if (const int j = (i * LANES + lane) * VECTOR; j < length) load<Element, VECTOR>(kept[i], from + j);
     }
   }
-  /// Calls visit(j, values) for each vector of this thread; j is its first column.
+  /// Calls visit(i, j, values) for each vector of this thread, the i-th; j is its first column.
   template <class Visit> BURNISH_DEVICE void each(Visit visit) {
     if constexpr (STEPS > 0) {
 #pragma unroll
       for (int i = 0; i < STEPS; ++i)
-        if (const int j = (i * LANES + lane) * VECTOR; j < length) visit(j, kept[i]);
+        if (const int j = (i * LANES + lane) * VECTOR; j < length) visit(i, j, kept[i]);
     } else {
       for (int j = lane * VECTOR; j < length; j += LANES * VECTOR) {
         load<Element, VECTOR>(kept[0], from + j);
-        visit(j, kept[0]);
+        visit(0, j, kept[0]);
       }
     }
   }
@@ -52,6 +53,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   Row row;
   row.length = valid ? s.length : 0;
   row.lane = threadIdx.x % LANES;
+  constexpr bool NORM = KIND == LAYER_NORM || KIND == RMS_NORM;
+  float scale[AFFINE_EARLY ? STEPS : 1][VECTOR], offset[AFFINE_EARLY && HAS_SHIFT ? STEPS : 1][VECTOR];
+  if constexpr (AFFINE_EARLY) {
+#pragma unroll
+    for (int i = 0; i < STEPS; ++i)
+      if (const int j = (i * LANES + row.lane) * VECTOR; j < s.length) {
+        load_scale(p, j, scale[i]);
+        if constexpr (HAS_SHIFT) load_shift(p, j, offset[i]);
+      }
+  }
   wait_for_inputs();
   let_next_start();
   row.from = input(p) + int64_t(index) * s.length;
@@ -59,12 +70,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   float shift = 0, factor = 1;  // y = (x - shift) * factor, or softmax's exp(x - shift) * factor
   if constexpr (KIND == SOFTMAX || KIND == LOG_SOFTMAX) {
     float largest = __int_as_float(0xff800000), sum = 0;
-    row.each([&](int, const float (&x)[VECTOR]) {
+    row.each([&](int, int, const float (&x)[VECTOR]) {
 #pragma unroll
       for (int v = 0; v < VECTOR; ++v) largest = max_nan(largest, x[v]);
     });
     shift = over_row<true>(largest);
-    row.each([&](int, const float (&x)[VECTOR]) {
+    row.each([&](int, int, const float (&x)[VECTOR]) {
 #pragma unroll
       for (int v = 0; v < VECTOR; ++v) sum += exp(x[v] - shift);
     });
@@ -74,24 +85,32 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   } else {
     float sum = 0;
     if (KIND == LAYER_NORM) {
-      row.each([&](int, const float (&x)[VECTOR]) {
+      row.each([&](int, int, const float (&x)[VECTOR]) {
 #pragma unroll
         for (int v = 0; v < VECTOR; ++v) sum += x[v];
       });
       shift = over_row<false>(sum) / s.length;
     }
     float squares = 0;
-    row.each([&](int, const float (&x)[VECTOR]) {
+    row.each([&](int, int, const float (&x)[VECTOR]) {
 #pragma unroll
       for (int v = 0; v < VECTOR; ++v) squares += (x[v] - shift) * (x[v] - shift);
     });
     factor = 1.0f / sqrt(over_row<false>(squares) / s.length + EPSILON);
   }
-  row.each([&](int j, const float (&x)[VECTOR]) {
+  row.each([&](int i, int j, const float (&x)[VECTOR]) {
+    if constexpr (NORM && !AFFINE_EARLY) {
+      i = 0;
+      load_scale(p, j, scale[0]);
+      if constexpr (HAS_SHIFT) load_shift(p, j, offset[0]);
+    }
     float y[VECTOR];
 #pragma unroll
-    for (int v = 0; v < VECTOR; ++v) y[v] = KIND == SOFTMAX ? exp(x[v] - shift) * factor : (x[v] - shift) * factor;
-    if constexpr (KIND == LAYER_NORM || KIND == RMS_NORM) scale_and_shift(p, j, y);
+    for (int v = 0; v < VECTOR; ++v) {
+      y[v] = KIND == SOFTMAX ? exp(x[v] - shift) * factor : (x[v] - shift) * factor;
+      if constexpr (NORM) y[v] *= scale[i][v];
+      if constexpr (NORM && HAS_SHIFT) y[v] += offset[i][v];
+    }
     epilogue(p, s, index, j, y);
   });
 }

@@ -69,6 +69,21 @@ BURNISH_DEVICE void barrier_wait(uint32_t barrier, int parity) {
 BURNISH_DEVICE void copy_bulk(uint32_t to, const void* from, int bytes, uint32_t barrier) {
   asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from), "r"(bytes), "r"(barrier) : "memory");
 }
+/// A part of a matrix (the box and the permutation that `map` was made with), from column x and row y on; zeros outside.
+BURNISH_DEVICE void copy_tensor(uint32_t to, const void* map, int x, int y, uint32_t barrier) {
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(to), "l"(map), "r"(barrier), "r"(x), "r"(y) : "memory");
+}
+/// The same into every block of the cluster whose bit is set in `blocks`, at the same place, arriving on its own barrier there.
+BURNISH_DEVICE void copy_bulk_to_all(uint32_t to, const void* from, int bytes, uint32_t barrier, uint16_t blocks) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1], %2, [%3], %4;" ::"r"(to), "l"(from), "r"(bytes), "r"(barrier), "h"(blocks) : "memory");
+}
+BURNISH_DEVICE void copy_tensor_to_all(uint32_t to, const void* map, int x, int y, uint32_t barrier, uint16_t blocks) {
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(to), "l"(map), "r"(barrier), "r"(x), "r"(y), "h"(blocks) : "memory");
+}
+BURNISH_DEVICE void barrier_arrive(uint32_t barrier) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory"); }
+BURNISH_DEVICE void barrier_arrive_in_block(uint32_t barrier, int block) {
+  asm volatile("{\n .reg .b32 there;\n mapa.shared::cluster.u32 there, %0, %1;\n mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];\n}" ::"r"(barrier), "r"(block) : "memory");
+}
 
 // --- clusters ---
 BURNISH_DEVICE void cluster_sync() {
@@ -84,6 +99,13 @@ BURNISH_DEVICE float4 load_from_block(uint32_t address) {
   asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(y.x), "=f"(y.y), "=f"(y.z), "=f"(y.w) : "r"(address) : "memory");
   return y;
 }
+#endif
+
+#ifdef BURNISH_WGMMA
+// --- products of a warpgroup, which run on while its threads do other things (sm_90a) ---
+BURNISH_DEVICE void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+BURNISH_DEVICE void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int LEFT> BURNISH_DEVICE void products_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory"); }
 #endif
 
 }  // namespace burnish

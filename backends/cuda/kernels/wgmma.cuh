@@ -1,0 +1,156 @@
+// Matrix product on Hopper's warpgroup instructions: rows times columns, both of 16 bits, with a fused end. One warp
+// feeds a ring of stages: the left operand by tensor copies, the right one, packed at build, by bulk copies; warpgroups
+// of 64 rows each multiply out of shared memory. Blocks of a cluster may share a tile of either operand, which each
+// of them loads a slice of for all (SHARE_M: neighbours in rows share the right one, SHARE_N: in columns the left one),
+// and may share the inner dimension (SPLIT), whose sums meet in distributed shared memory.
+//
+// Defined before: Element; GROUPS_M (warpgroups), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR and epilogue();
+// b_operand(p); multiply(sums, left, right); Sizes with total_rows, columns, inner and column_tiles.
+
+constexpr int TILE_M = 64 * GROUPS_M, TILE_K = 64;  // 128 bytes of the inner dimension in a stage
+constexpr int MULTIPLIERS = 128 * GROUPS_M, THREADS = MULTIPLIERS + 32;
+constexpr int A_BYTES = TILE_M * 128, B_BYTES = TILE_N * 128, STAGE_BYTES = A_BYTES + B_BYTES;
+constexpr int SHARE = SHARE_M * SHARE_N;
+constexpr int SUM_STRIDE = TILE_N + 4;
+
+struct alignas(64) TensorMap { char bytes[128]; };
+
+extern __shared__ __align__(1024) char shared[];
+
+/// Eight rows of 128 bytes, their chunks permuted as the copy engine does it, lie one behind the other.
+BURNISH_DEVICE uint64_t matrix_at(uint32_t address) {
+  return uint64_t((address & 0x3ffff) >> 4) | uint64_t(1) << 16 | uint64_t(64) << 32 | uint64_t(1) << 62;
+}
+
+constexpr int GROUP = VECTOR > 4 ? VECTOR : 4;  // elements that a thread sums and finishes at once
+
+BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int row, int column, const float (&total)[GROUP]) {
+  if (row >= s.total_rows) return;
+#pragma unroll
+  for (int v = 0; v < GROUP; v += VECTOR) {
+    if (column + v >= s.columns) break;
+    float part[VECTOR];
+#pragma unroll
+    for (int j = 0; j < VECTOR; ++j) part[j] = total[v + j];
+    epilogue(p, s, row, column + v, part);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, const Sizes s, const __grid_constant__ TensorMap left) {
+  const int m0 = blockIdx.x * TILE_M, n_tile = blockIdx.y, part = blockIdx.z, n0 = n_tile * TILE_N;
+  const int k_tiles = (s.inner + TILE_K - 1) / TILE_K;
+  const int first = part * k_tiles / SPLIT, count = (part + 1) * k_tiles / SPLIT - first;
+  const int member = SHARE_M > 1 ? blockIdx.x % SHARE_M : blockIdx.y % SHARE_N;  // among those that share
+  const uint32_t base = (shared_address(shared) + 1023) & ~1023u;
+  __shared__ uint64_t full[STAGES], empty[STAGES];
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < STAGES; ++i) {
+      barrier_init(shared_address(&full[i]), 1);
+      barrier_init(shared_address(&empty[i]), GROUPS_M * SHARE);
+    }
+    barrier_init_done();
+  }
+  if constexpr (SHARE > 1) cluster_sync();
+  else __syncthreads();
+
+  float sums[TILE_N / 2] = {};
+  if (threadIdx.x >= MULTIPLIERS) {
+    if (threadIdx.x == MULTIPLIERS) {
+      // Columns beyond the last tile are computed like it and dropped.
+      const Element* b = b_operand(p) + (int64_t(min(n_tile, s.column_tiles - 1)) * k_tiles + first) * (TILE_N * TILE_K);
+      constexpr int B_SLICE = B_BYTES / SHARE_M, A_SLICE = TILE_M / SHARE_N;
+      const uint16_t all = uint16_t(((1 << SHARE) - 1) << (part * SHARE));
+      const auto load_b = [&](int i) {
+        const uint32_t to = base + i % STAGES * STAGE_BYTES + A_BYTES + member % SHARE_M * B_SLICE, barrier = shared_address(&full[i % STAGES]);
+        const char* from = reinterpret_cast<const char*>(b + int64_t(i) * (TILE_N * TILE_K)) + member % SHARE_M * B_SLICE;
+        if constexpr (SHARE_M > 1) copy_bulk_to_all(to, from, B_SLICE, barrier, all);
+        else copy_bulk(to, from, B_BYTES, barrier);
+      };
+      const auto load_a = [&](int i) {
+        const uint32_t to = base + i % STAGES * STAGE_BYTES + member % SHARE_N * (A_SLICE * 128), barrier = shared_address(&full[i % STAGES]);
+        const int k = (first + i) * TILE_K, row = m0 + member % SHARE_N * A_SLICE;
+        if constexpr (SHARE_N > 1) copy_tensor_to_all(to, &left, k, row, barrier, all);
+        else copy_tensor(to, &left, k, row, barrier);
+      };
+      // Weights do not depend on the kernels before this one: all that fit are on their way before the wait.
+      for (int i = 0; i < min(count, STAGES); ++i) {
+        barrier_expect(shared_address(&full[i]), STAGE_BYTES);
+        load_b(i);
+      }
+      wait_for_inputs();
+      for (int i = 0; i < min(count, STAGES); ++i) load_a(i);
+      let_next_start();
+      for (int i = STAGES; i < count; ++i) {
+        barrier_wait(shared_address(&empty[i % STAGES]), (i / STAGES & 1) ^ 1);
+        barrier_expect(shared_address(&full[i % STAGES]), STAGE_BYTES);
+        load_b(i);
+        load_a(i);
+      }
+    }
+    __syncwarp();
+  } else {
+    wait_for_inputs();
+    let_next_start();
+    const int group = threadIdx.x / 128;
+    const auto release = [&](int i) {  // to all blocks that write into this one's stage
+      if (threadIdx.x % 128 < SHARE) {
+        if constexpr (SHARE > 1) barrier_arrive_in_block(shared_address(&empty[i % STAGES]), part * SHARE + threadIdx.x % 128);
+        else barrier_arrive(shared_address(&empty[i % STAGES]));
+      }
+    };
+    for (int i = 0; i < count; ++i) {
+      barrier_wait(shared_address(&full[i % STAGES]), i / STAGES & 1);
+      const uint32_t stage = base + i % STAGES * STAGE_BYTES;
+      const uint64_t a = matrix_at(stage + group * 64 * 128), b = matrix_at(stage + A_BYTES);
+      products_begin();
+#pragma unroll
+      for (int step = 0; step < 4; ++step) multiply(sums, a + step * 2, b + step * 2);  // 32 bytes on
+      products_commit();
+      products_wait<1>();
+      if (i > 0) release(i - 1);
+    }
+    products_wait<0>();
+  }
+
+  // Sums as a tile [TILE_M][SUM_STRIDE] where the stages were: all of them have been read.
+  __syncthreads();
+  float* const tile = reinterpret_cast<float*>(shared + (base - shared_address(shared)));
+  if (threadIdx.x < MULTIPLIERS) {
+    const int lane = threadIdx.x & 31;
+    float* to = tile + (threadIdx.x / 32 * 16 + lane / 4) * SUM_STRIDE + lane % 4 * 2;
+#pragma unroll
+    for (int j = 0; j < TILE_N / 8; ++j) {
+      *reinterpret_cast<float2*>(to + j * 8) = make_float2(sums[j * 4], sums[j * 4 + 1]);
+      *reinterpret_cast<float2*>(to + 8 * SUM_STRIDE + j * 8) = make_float2(sums[j * 4 + 2], sums[j * 4 + 3]);
+    }
+  }
+  if constexpr (SPLIT * SHARE > 1) cluster_sync();
+  else __syncthreads();
+  constexpr int PER_ROW = TILE_N / GROUP, PARTS = TILE_M * PER_ROW;
+  if (threadIdx.x < MULTIPLIERS) {
+    for (int i = part * MULTIPLIERS + threadIdx.x; i < PARTS; i += SPLIT * MULTIPLIERS) {
+      const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
+      float total[GROUP] = {};
+      if constexpr (SPLIT > 1) {
+        const uint32_t place = base + (row * SUM_STRIDE + column) * 4;
+#pragma unroll
+        for (int block = 0; block < SPLIT; ++block) {
+          const uint32_t there = address_in_block(place, block * SHARE + member);
+#pragma unroll
+          for (int v = 0; v < GROUP; v += 4) {
+            const float4 x = load_from_block(there + v * 4);
+            total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
+          }
+        }
+      } else {
+#pragma unroll
+        for (int v = 0; v < GROUP; v += 4) {
+          const float4 x = *reinterpret_cast<const float4*>(tile + row * SUM_STRIDE + column + v);
+          total[v] = x.x; total[v + 1] = x.y; total[v + 2] = x.z; total[v + 3] = x.w;
+        }
+      }
+      finish(p, s, m0 + row, n0 + column, total);
+    }
+  }
+  if constexpr (SPLIT > 1) cluster_sync();  // no block leaves while another reads its sums
+}
