@@ -200,8 +200,11 @@ class AttentionTactic : public GeneratedTactic {
 
   std::vector<Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
     const Attention a = attention_of(any.at_opt());
-    constexpr std::pair<int, int> shares[] = {{1, 1}, {1, 2}, {1, 4}, {1, 8}, {2, 1}, {2, 2},
-                                              {2, 4}, {4, 1}, {4, 2}, {7, 1}, {8, 1}};
+    std::vector<std::pair<int, int>> shares = {{1, 1}, {1, 2}, {1, 4}, {1, 8}, {2, 1}, {2, 2},
+                                               {2, 4}, {4, 1}, {4, 2}, {7, 1}, {8, 1}};
+    // One block for all queries of a head reads its keys and values once.
+    const int64_t slabs = divide_up(a.queries.constant(), 16);
+    if (slabs > 8 && slabs <= 16) shares.emplace_back(static_cast<int>(slabs), 1);
     std::vector<Candidate> found;
     for (const auto& [warps_q, warps_k] : shares)
       for (int keys : {16, 32, 64, 128}) {

@@ -38,10 +38,11 @@ struct Config {
     config.tile = *found;
     return config;
   }
-  size_t shared_bytes() const {
+  /// Parts that come from other blocks of a cluster need a place beside the stages.
+  size_t shared_bytes(bool clusters) const {
     const size_t pipeline = static_cast<size_t>(stages * (tile.m + tile.n) * row_bytes),
                  sums = static_cast<size_t>(tile.m * (tile.n + 4)) * sizeof(float);
-    return std::max(pipeline, sums);
+    return split > 1 && clusters ? pipeline + sums : std::max(pipeline, sums);
   }
 };
 
@@ -167,7 +168,7 @@ class ImplicitGemm : public GeneratedTactic {
     const unsigned threads = static_cast<unsigned>(config.tile.warps_m * config.tile.warps_n * 32),
                    split = static_cast<unsigned>(config.split);
     std::vector<Launch> launches = {
-        {"kernel", {m, n, z * split}, threads, {1, 1, clusters ? split : 1}, config.shared_bytes()}};
+        {"kernel", {m, n, z * split}, threads, {1, 1, clusters ? split : 1}, config.shared_bytes(clusters)}};
     if (!clusters && split > 1) launches.push_back({"meet", {m, n, z}, threads, {1, 1, 1}, 0});
     return launches;
   }
@@ -233,7 +234,7 @@ class ImplicitGemm : public GeneratedTactic {
     const double blocks = static_cast<double>(m) * n * z * config.split;
     if (config.split > 1 && blocks > 3.0 * multiprocessors) return 0;
     const double resident =
-        std::max(1.0, std::min({std::floor(220e3 / static_cast<double>(config.shared_bytes())), 4.0,
+        std::max(1.0, std::min({std::floor(220e3 / static_cast<double>(config.shared_bytes(true))), 4.0,
                                 std::ceil(blocks / multiprocessors)}));
     const double waves = std::ceil(blocks / (multiprocessors * resident));
     const double stage_flops =

@@ -46,8 +46,9 @@ struct Config {
   }
   size_t stage_bytes() const { return static_cast<size_t>((64 * groups + tile_n) * row_bytes); }
   size_t shared_bytes() const {
-    const size_t sums = static_cast<size_t>(64 * groups * (tile_n + 4)) * sizeof(float);
-    return 1024 + std::max(static_cast<size_t>(stages) * stage_bytes(), sums);
+    const size_t sums = static_cast<size_t>(64 * groups * (tile_n + 4)) * sizeof(float),
+                 pipeline = static_cast<size_t>(stages) * stage_bytes();
+    return 1024 + (split > 1 ? pipeline + sums : std::max(pipeline, sums));
   }
   unsigned threads() const { return static_cast<unsigned>(128 * groups + 32); }
 };

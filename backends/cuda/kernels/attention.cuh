@@ -43,20 +43,20 @@ BURNISH_DEVICE void load_rows(const Element* from, int row_stride, int column_st
 }
 
 /// sums += weights * values over a warp's keys; the weights come as products give their results.
-BURNISH_DEVICE void weigh_values(float (&sums)[BLOCKS_V][4], const float (&weights)[KEYS / 8][4], const char* values) {
+template <class T> BURNISH_DEVICE void weigh_values(float (&sums)[BLOCKS_V][4], const float (&weights)[KEYS / 8][4], const char* values) {
   const int lane = threadIdx.x & 31;
-  if constexpr (sizeof(Element) == 2) {
+  if constexpr (sizeof(T) == 2) {
 #pragma unroll
     for (int i = 0; i < KEYS / 16; ++i) {
-      const uint32_t left[4] = {narrow_pair<Element>(weights[2 * i][0], weights[2 * i][1]), narrow_pair<Element>(weights[2 * i][2], weights[2 * i][3]),
-                                narrow_pair<Element>(weights[2 * i + 1][0], weights[2 * i + 1][1]), narrow_pair<Element>(weights[2 * i + 1][2], weights[2 * i + 1][3])};
+      const uint32_t left[4] = {narrow_pair<T>(weights[2 * i][0], weights[2 * i][1]), narrow_pair<T>(weights[2 * i][2], weights[2 * i][3]),
+                                narrow_pair<T>(weights[2 * i + 1][0], weights[2 * i + 1][1]), narrow_pair<T>(weights[2 * i + 1][2], weights[2 * i + 1][3])};
       const uint32_t row = shared_address(values + (i * 16 + (lane & 15)) * PITCH_V + (lane >> 4) * 16);
 #pragma unroll
       for (int j = 0; j < BLOCKS_V; j += 2) {
         uint32_t right[4];
         load_matrices_transposed(right, row + j * 16);
-        Multiply<Element>::run(sums[j], left, right[0], right[1]);
-        Multiply<Element>::run(sums[j + 1], left, right[2], right[3]);
+        Multiply<T>::run(sums[j], left, right[0], right[1]);
+        Multiply<T>::run(sums[j + 1], left, right[2], right[3]);
       }
     }
   } else {  // eight keys a product, in an order in which a lane has the weights it needs: 0, 2, 4, 6, 1, 3, 5, 7
@@ -66,7 +66,7 @@ BURNISH_DEVICE void weigh_values(float (&sums)[BLOCKS_V][4], const float (&weigh
       const char* row = values + (i * 8 + lane % 4 * 2) * PITCH_V + lane / 4 * 4;
 #pragma unroll
       for (int j = 0; j < BLOCKS_V; ++j)
-        Multiply<Element>::run(sums[j], left, *reinterpret_cast<const uint32_t*>(row + j * 32), *reinterpret_cast<const uint32_t*>(row + PITCH_V + j * 32));
+        Multiply<T>::run(sums[j], left, *reinterpret_cast<const uint32_t*>(row + j * 32), *reinterpret_cast<const uint32_t*>(row + PITCH_V + j * 32));
     }
   }
 }
@@ -141,34 +141,45 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
         Multiply<Element>::run(scores[j + 1], left, right[2], right[3]);
       }
     }
-    const int key = tile * TILE_KEYS + warp_k * KEYS + lane % 4 * 2;
-    float best[2] = {MINUS_INFINITY, MINUS_INFINITY};
+    // Scores in powers of two. Where nothing is added to them, their scale goes into the exponent below.
+    constexpr bool SCALED = SOFTCAP > 0 || MASK == ADDED_MASK || SCALE <= 0;
+    constexpr float FACTOR = SCALED ? 1.0f : SCALE * LOG2_E;
+    if constexpr (SCALED || MASK != NO_MASK) {
 #pragma unroll
-    for (int j = 0; j < KEYS / 8; ++j)
+      for (int j = 0; j < KEYS / 8; ++j)
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const int column = key + j * 8 + e % 2, row = query + e / 2 * 8;
-        bool seen = column < s.keys;
-        if (CAUSAL != NOT_CAUSAL) seen = seen && column <= row + shift;
-        float score = SOFTCAP > 0 ? (SOFTCAP * LOG2_E) * tanh(scores[j][e] * (SCALE / (SOFTCAP > 0 ? SOFTCAP : 1))) : scores[j][e] * (SCALE * LOG2_E);
-        if constexpr (MASK != NO_MASK) {
-          seen = seen && bias[j][e] != MINUS_INFINITY;
-          if (MASK == ADDED_MASK) score += bias[j][e] * LOG2_E;
+        for (int e = 0; e < 4; ++e) {
+          float score = scores[j][e];
+          if constexpr (SCALED) score = SOFTCAP > 0 ? (SOFTCAP * LOG2_E) * tanh(score * (SCALE / (SOFTCAP > 0 ? SOFTCAP : 1))) : score * (SCALE * LOG2_E);
+          if constexpr (MASK == ADDED_MASK) score += bias[j][e] * LOG2_E;
+          if constexpr (MASK != NO_MASK) score = bias[j][e] == MINUS_INFINITY ? MINUS_INFINITY : score;
+          scores[j][e] = score;
         }
-        scores[j][e] = seen ? score : MINUS_INFINITY;
-        best[e / 2] = max(best[e / 2], scores[j][e]);
-      }
+    }
+    if (CAUSAL != NOT_CAUSAL || (tile + 1) * TILE_KEYS > s.keys) {
+      const int key = tile * TILE_KEYS + warp_k * KEYS + lane % 4 * 2;
+#pragma unroll
+      for (int j = 0; j < KEYS / 8; ++j)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const int column = key + j * 8 + e % 2;
+          if (column >= s.keys || (CAUSAL != NOT_CAUSAL && column > query + e / 2 * 8 + shift)) scores[j][e] = MINUS_INFINITY;
+        }
+    }
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
-      best[r] = max(best[r], __shfl_xor_sync(0xffffffffu, best[r], 1));
-      best[r] = max(best[r], __shfl_xor_sync(0xffffffffu, best[r], 2));
-      const float now = max(largest[r], best[r]), base = now == MINUS_INFINITY ? 0 : now;
-      const float shrink = exp2(largest[r] - base);
+      float best = MINUS_INFINITY;
+#pragma unroll
+      for (int j = 0; j < KEYS / 8; ++j) best = max(best, max(scores[j][2 * r], scores[j][2 * r + 1]));
+      best = max(best, __shfl_xor_sync(0xffffffffu, best, 1));
+      best = max(best, __shfl_xor_sync(0xffffffffu, best, 2));
+      const float now = max(largest[r], best * FACTOR), origin = now == MINUS_INFINITY ? 0 : now;
+      const float shrink = exp2(largest[r] - origin);
       total[r] *= shrink;
 #pragma unroll
       for (int j = 0; j < KEYS / 8; ++j)
 #pragma unroll
-        for (int e = 2 * r; e < 2 * r + 2; ++e) total[r] += scores[j][e] = exp2(scores[j][e] - base);
+        for (int e = 2 * r; e < 2 * r + 2; ++e) total[r] += scores[j][e] = exp2(scores[j][e] * FACTOR - origin);
 #pragma unroll
       for (int j = 0; j < BLOCKS_V; ++j) {
         sums[j][2 * r] *= shrink;
@@ -178,7 +189,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     }
     wait_copies<2 * STAGES - 2>();
     __syncthreads();
-    weigh_values(sums, scores, values);
+    weigh_values<Element>(sums, scores, values);
     if (tile + STAGES < tiles) {
       __syncthreads();  // before the stage is written again
       load_keys(tile + STAGES);

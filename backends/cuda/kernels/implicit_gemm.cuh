@@ -1,6 +1,6 @@
 // Convolution and matrix product on the tensor cores: rows (pixels) times columns (output channels), summed over
 // kernel positions and channels. Stages of 128 bytes of the inner dimension pass through shared memory; a cluster's
-// blocks share the inner dimension and meet their sums in distributed shared memory.
+// blocks share the inner dimension: each sends its sums to the blocks that finish the rows.
 //
 // Defined before this text: Element; TILE_M, TILE_N, WARPS_M, WARPS_N, STAGES, SPLIT; CONV, A_MODE, B_MODE, GROUPED;
 // VECTOR and epilogue(); Sizes with rows (output pixels of an image, or of a matrix), total_rows, columns, inner and,
@@ -139,18 +139,42 @@ BURNISH_DEVICE void multiply_stage(float (&sums)[FRAGMENTS_M][FRAGMENTS_N][4], u
 
 extern __shared__ __align__(1024) char shared[];
 
-/// This block's sums, as a tile [TILE_M][SUM_STRIDE] of f32 in shared memory.
-BURNISH_DEVICE void put_sums(const float (&sums)[FRAGMENTS_M][FRAGMENTS_N][4]) {
-  float* tile = reinterpret_cast<float*>(shared);
+#if __CUDA_ARCH__ >= 900
+constexpr int PARTS = SPLIT;  // of the sums of a tile, one from each block
+#else
+constexpr int PARTS = 1;
+#endif
+// Of the parts of a tile, each block of the cluster finishes the rows r with r % 8 / NEAR its own number.
+constexpr int ROWS = TILE_M / PARTS, NEAR = 8 / PARTS;
+
+/// This block's sums into the tile [PARTS][ROWS][SUM_STRIDE] of f32 at `base` of the blocks that finish them, whose barrier
+/// `met` they arrive on; or, alone, into its own.
+BURNISH_DEVICE void put_sums(const float (&sums)[FRAGMENTS_M][FRAGMENTS_N][4], uint32_t base, int part, uint32_t met) {
   const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
-  const int m = warp % WARPS_M * WARP_M + lane / 4, n = warp / WARPS_M * WARP_N + lane % 4 * 2;
+  const int m = warp % WARPS_M * WARP_M, n = warp / WARPS_M * WARP_N + lane % 4 * 2;
+  const int row = lane / 4 % NEAR;
+#if __CUDA_ARCH__ >= 900
+  if constexpr (PARTS > 1) {
+    base = address_in_block(base, lane / 4 / NEAR);
+    met = address_in_block(met, lane / 4 / NEAR);
+  }
+#endif
 #pragma unroll
   for (int i = 0; i < FRAGMENTS_M; ++i)
 #pragma unroll
-    for (int j = 0; j < FRAGMENTS_N; ++j) {
-      float* to = tile + (m + i * 16) * SUM_STRIDE + n + j * 8;
-      *reinterpret_cast<float2*>(to) = make_float2(sums[i][j][0], sums[i][j][1]);
-      *reinterpret_cast<float2*>(to + 8 * SUM_STRIDE) = make_float2(sums[i][j][2], sums[i][j][3]);
+    for (int half = 0; half < 2; ++half) {
+      const int at = (part * ROWS + (m / 8 + i * 2 + half) * NEAR + row) * SUM_STRIDE + n;
+#pragma unroll
+      for (int j = 0; j < FRAGMENTS_N; ++j) {
+        const float x = sums[i][j][half * 2], y = sums[i][j][half * 2 + 1];
+#if __CUDA_ARCH__ >= 900
+        if constexpr (PARTS > 1) {
+          send(base + (at + j * 8) * 4, x, y, met);
+          continue;
+        }
+#endif
+        *reinterpret_cast<float2*>(reinterpret_cast<float*>(shared) + at + j * 8) = make_float2(x, y);
+      }
     }
 }
 
@@ -183,14 +207,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
 
 #if __CUDA_ARCH__ >= 900
   constexpr bool BULK = B_MODE == PACKED;
-  __shared__ uint64_t arrived[STAGES];
-  if (BULK) {
-    if (threadIdx.x == 0) {
-      for (int i = 0; i < STAGES; ++i) barrier_init(shared_address(&arrived[i]), 1);
-      barrier_init_done();
-    }
-    __syncthreads();
+  __shared__ uint64_t arrived[STAGES], met;
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < STAGES; ++i) barrier_init(shared_address(&arrived[i]), 1);
+    barrier_init(shared_address(&met), 1);
+    barrier_init_done();
+    if constexpr (SPLIT > 1) barrier_expect(shared_address(&met), TILE_M * TILE_N * 4);
   }
+  if constexpr (SPLIT > 1) cluster_meet();
+  else __syncthreads();
 #else
   constexpr bool BULK = false;
 #endif
@@ -259,33 +284,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     }
   }
   wait_copies<0>();
-  __syncthreads();
-  put_sums(sums);
-
-  constexpr int GROUPS = TILE_M * TILE_N / GROUP, PER_ROW = TILE_N / GROUP;
 #if __CUDA_ARCH__ >= 900
-  if constexpr (SPLIT > 1) {
-    cluster_sync();
-    for (int i = part * THREADS + threadIdx.x; i < GROUPS; i += SPLIT * THREADS) {
-      const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
-      float total[GROUP] = {};
-#pragma unroll
-      for (int block = 0; block < SPLIT; ++block) {
-        const uint32_t there = address_in_block(base + (row * SUM_STRIDE + column) * 4, block);
-#pragma unroll
-        for (int v = 0; v < GROUP; v += 4) {
-          const float4 x = load_from_block(there + v * 4);
-          total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
-        }
-      }
-      finish(p, s, m0, n0, z, row, column, total);
-    }
-    cluster_sync();  // no block leaves while another reads its sums
-    return;
-  }
+  if constexpr (PARTS > 1) {
+    put_sums(sums, base + STAGES * (A_BYTES + B_BYTES), part, shared_address(&met));
+    barrier_wait(shared_address(&met), 0);
+  } else
 #endif
-  __syncthreads();
-  const float* tile_sums = reinterpret_cast<const float*>(shared);
+  {
+    __syncthreads();
+    put_sums(sums, base, 0, 0);
+    __syncthreads();
+  }
+  constexpr int PER_ROW = TILE_N / GROUP;
+  const float* tile_sums = reinterpret_cast<const float*>(shared + (PARTS > 1 ? STAGES * (A_BYTES + B_BYTES) : 0));
 #if __CUDA_ARCH__ < 900
   if constexpr (SPLIT > 1) {  // no clusters: sums go to the workspace, and the kernel `meet` finishes them
     float* to = reinterpret_cast<float*>(p.workspace) + ((int64_t(blockIdx.z) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x) * (TILE_M * TILE_N);
@@ -293,12 +304,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     return;
   }
 #endif
-  for (int i = threadIdx.x; i < GROUPS; i += THREADS) {
+  for (int i = threadIdx.x; i < ROWS * PER_ROW; i += THREADS) {
     const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
-    float total[GROUP];
+    float total[GROUP] = {};
 #pragma unroll
-    for (int v = 0; v < GROUP; ++v) total[v] = tile_sums[row * SUM_STRIDE + column + v];
-    finish(p, s, m0, n0, z, row, column, total);
+    for (int each = 0; each < PARTS; ++each)
+#pragma unroll
+      for (int v = 0; v < GROUP; v += 4) {
+        const float4 x = *reinterpret_cast<const float4*>(tile_sums + (each * ROWS + row) * SUM_STRIDE + column + v);
+        total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
+      }
+    finish(p, s, m0, n0, z, PARTS > 1 ? row / NEAR * 8 + part * NEAR + row % NEAR : row, column, total);
   }
 }
 

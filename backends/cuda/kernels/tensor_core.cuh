@@ -81,23 +81,25 @@ BURNISH_DEVICE void copy_tensor_to_all(uint32_t to, const void* map, int x, int 
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(to), "l"(map), "r"(barrier), "r"(x), "r"(y), "h"(blocks) : "memory");
 }
 BURNISH_DEVICE void barrier_arrive(uint32_t barrier) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory"); }
+/// Orders nothing between the blocks: a release at their scope would wait for all memory, half a microsecond.
 BURNISH_DEVICE void barrier_arrive_in_block(uint32_t barrier, int block) {
-  asm volatile("{\n .reg .b32 there;\n mapa.shared::cluster.u32 there, %0, %1;\n mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];\n}" ::"r"(barrier), "r"(block) : "memory");
+  asm volatile("{\n .reg .b32 there;\n mapa.shared::cluster.u32 there, %0, %1;\n mbarrier.arrive.shared::cluster.b64 _, [there];\n}" ::"r"(barrier), "r"(block) : "memory");
 }
 
 // --- clusters ---
-BURNISH_DEVICE void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+/// All threads of the cluster have come here. Orders barrier_init_done() and nothing else: cheap, unlike a barrier with
+/// release, which waits for all memory.
+BURNISH_DEVICE void cluster_meet() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
 BURNISH_DEVICE uint32_t address_in_block(uint32_t address, int block) {
   uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(block));
   return there;
 }
-BURNISH_DEVICE float4 load_from_block(uint32_t address) {
-  float4 y;
-  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(y.x), "=f"(y.y), "=f"(y.z), "=f"(y.w) : "r"(address) : "memory");
-  return y;
+/// Eight bytes into a block's shared memory, which arrive on a barrier there; both are addresses of address_in_block().
+BURNISH_DEVICE void send(uint32_t to, float x, float y, uint32_t barrier) {
+  asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%0], {%1, %2}, [%3];" ::"r"(to), "r"(__float_as_uint(x)), "r"(__float_as_uint(y)), "r"(barrier) : "memory");
 }
 #endif
 

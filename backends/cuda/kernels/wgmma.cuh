@@ -2,7 +2,7 @@
 // feeds a ring of stages: the left operand by tensor copies, the right one, packed at build, by bulk copies; warpgroups
 // of 64 rows each multiply out of shared memory. Blocks of a cluster may share a tile of either operand, which each
 // of them loads a slice of for all (SHARE_M: neighbours in rows share the right one, SHARE_N: in columns the left one),
-// and may share the inner dimension (SPLIT), whose sums meet in distributed shared memory.
+// and may share the inner dimension (SPLIT): each then sends its sums to the blocks that finish the rows.
 //
 // Defined before: Element; GROUPS_M (warpgroups), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR and epilogue();
 // b_operand(p); multiply(sums, left, right); Sizes with total_rows, columns, inner and column_tiles.
@@ -42,15 +42,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   const int first = part * k_tiles / SPLIT, count = (part + 1) * k_tiles / SPLIT - first;
   const int member = SHARE_M > 1 ? blockIdx.x % SHARE_M : blockIdx.y % SHARE_N;  // among those that share
   const uint32_t base = (shared_address(shared) + 1023) & ~1023u;
-  __shared__ uint64_t full[STAGES], empty[STAGES];
+  __shared__ uint64_t full[STAGES], empty[STAGES], met;
   if (threadIdx.x == 0) {
     for (int i = 0; i < STAGES; ++i) {
       barrier_init(shared_address(&full[i]), 1);
       barrier_init(shared_address(&empty[i]), GROUPS_M * SHARE);
     }
+    barrier_init(shared_address(&met), 1);
     barrier_init_done();
+    if constexpr (SPLIT > 1) barrier_expect(shared_address(&met), TILE_M * TILE_N * 4);
   }
-  if constexpr (SHARE > 1) cluster_sync();
+  if constexpr (SHARE * SPLIT > 1) cluster_meet();
   else __syncthreads();
 
   float sums[TILE_N / 2] = {};
@@ -112,45 +114,44 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     products_wait<0>();
   }
 
-  // Sums as a tile [TILE_M][SUM_STRIDE] where the stages were: all of them have been read.
-  __syncthreads();
-  float* const tile = reinterpret_cast<float*>(shared + (base - shared_address(shared)));
+  // Sums as a tile [SPLIT][ROWS][SUM_STRIDE] of f32: of a split, each block finishes the rows r with r % 8 * SPLIT / 8
+  // its own number, and gets them from all; alone, where the stages were, all of which have been read.
+  constexpr int ROWS = TILE_M / SPLIT, NEAR = 8 / SPLIT;  // of each eight rows
+  const uint32_t tile_base = base + (SPLIT > 1 ? STAGES * STAGE_BYTES : 0);
+  float* const tile = reinterpret_cast<float*>(shared + (tile_base - shared_address(shared)));
+  const int slab = threadIdx.x / 32 * 16, near = threadIdx.x % 32 / 4, owner = near / NEAR, pair = threadIdx.x % 4 * 2;
+  const auto own_row = [&](int row) { return row / 8 * NEAR + row % NEAR; };
+  if constexpr (SPLIT == 1) __syncthreads();
   if (threadIdx.x < MULTIPLIERS) {
-    const int lane = threadIdx.x & 31;
-    float* to = tile + (threadIdx.x / 32 * 16 + lane / 4) * SUM_STRIDE + lane % 4 * 2;
 #pragma unroll
-    for (int j = 0; j < TILE_N / 8; ++j) {
-      *reinterpret_cast<float2*>(to + j * 8) = make_float2(sums[j * 4], sums[j * 4 + 1]);
-      *reinterpret_cast<float2*>(to + 8 * SUM_STRIDE + j * 8) = make_float2(sums[j * 4 + 2], sums[j * 4 + 3]);
-    }
-  }
-  if constexpr (SPLIT * SHARE > 1) cluster_sync();
-  else __syncthreads();
-  constexpr int PER_ROW = TILE_N / GROUP, PARTS = TILE_M * PER_ROW;
-  if (threadIdx.x < MULTIPLIERS) {
-    for (int i = part * MULTIPLIERS + threadIdx.x; i < PARTS; i += SPLIT * MULTIPLIERS) {
-      const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
-      float total[GROUP] = {};
+    for (int half = 0; half < 2; ++half) {
+      const int at = (part * ROWS + own_row(slab + half * 8 + near)) * SUM_STRIDE + pair;
       if constexpr (SPLIT > 1) {
-        const uint32_t place = base + (row * SUM_STRIDE + column) * 4;
+        const uint32_t there = address_in_block(tile_base, owner * SHARE + member) + at * 4, barrier = address_in_block(shared_address(&met), owner * SHARE + member);
 #pragma unroll
-        for (int block = 0; block < SPLIT; ++block) {
-          const uint32_t there = address_in_block(place, block * SHARE + member);
-#pragma unroll
-          for (int v = 0; v < GROUP; v += 4) {
-            const float4 x = load_from_block(there + v * 4);
-            total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
-          }
-        }
+        for (int j = 0; j < TILE_N / 8; ++j) send(there + j * 32, sums[j * 4 + half * 2], sums[j * 4 + half * 2 + 1], barrier);
       } else {
 #pragma unroll
-        for (int v = 0; v < GROUP; v += 4) {
-          const float4 x = *reinterpret_cast<const float4*>(tile + row * SUM_STRIDE + column + v);
-          total[v] = x.x; total[v + 1] = x.y; total[v + 2] = x.z; total[v + 3] = x.w;
-        }
+        for (int j = 0; j < TILE_N / 8; ++j) *reinterpret_cast<float2*>(tile + at + j * 8) = make_float2(sums[j * 4 + half * 2], sums[j * 4 + half * 2 + 1]);
       }
-      finish(p, s, m0 + row, n0 + column, total);
     }
   }
-  if constexpr (SPLIT > 1) cluster_sync();  // no block leaves while another reads its sums
+  if constexpr (SPLIT > 1) barrier_wait(shared_address(&met), 0);
+  else __syncthreads();
+  constexpr int PER_ROW = TILE_N / GROUP;
+  if (threadIdx.x < MULTIPLIERS) {
+    for (int i = threadIdx.x; i < ROWS * PER_ROW; i += MULTIPLIERS) {
+      const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
+      float total[GROUP] = {};
+#pragma unroll
+      for (int block = 0; block < SPLIT; ++block)
+#pragma unroll
+        for (int v = 0; v < GROUP; v += 4) {
+          const float4 x = *reinterpret_cast<const float4*>(tile + (block * ROWS + row) * SUM_STRIDE + column + v);
+          total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
+        }
+      finish(p, s, m0 + row / NEAR * 8 + part * NEAR + row % NEAR, n0 + column, total);
+    }
+  }
+  if constexpr (SHARE > 1) cluster_meet();  // no block leaves while others still arrive on its barriers
 }
