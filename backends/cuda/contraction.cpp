@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/contraction.h"
+#include "ops/strided_source.h"
 #include "ops/table.h"
 
 namespace burnish::cuda {
@@ -71,7 +72,10 @@ Support analyse_conv(const Problem& problem, const ir::Node& node, Contraction& 
 
 Support analyse_matmul(const Problem& problem, const ir::Node& node, Contraction& into) {
   const auto& attributes = node.attributes.as<ops::MatMulAttributes>();
-  const ir::TensorType &a = problem.input(into.left), &b = problem.input(into.right);
+  const ops::StridedSource source = ops::strided_source(problem.body(), node.inputs[0]);
+  ir::TensorType a = problem.body().value(node.inputs[0]).type;
+  a.layout = problem.input(into.left).layout;
+  const ir::TensorType& b = problem.input(into.right);
   if (a.rank() < 2 || b.rank() < 2) return Support::no("a product with a vector");
   if (a.layout != ir::Layout::plain || b.layout != ir::Layout::plain)
     return Support::no("a product of {}", a.str());
@@ -83,6 +87,16 @@ Support analyse_matmul(const Problem& problem, const ir::Node& node, Contraction
   into.columns = attributes.transpose_b ? b_rows : b_columns;
   into.left_h = attributes.transpose_a ? Dim(1) : a_columns;
   into.left_c = attributes.transpose_a ? a_columns : Dim(1);
+  if (!source.moves.empty()) {  // as they lie in what was transposed, split, ...
+    if (attributes.transpose_a || !source.offset.is_constant())
+      return Support::no("a left operand whose place is not known at build");
+    const auto joint = joint_stride(source.strides, a.shape, 0, ra - 1);
+    const bool one_matrix = problem.input(into.right).rank() == 2;
+    if (!joint || !one_matrix) return Support::no("rows that do not follow each other");
+    if (!ir::product(slice(a.shape, 0, ra - 1)).is(1)) into.left_h = *joint;
+    if (!into.inner.is(1)) into.left_c = source.strides.back();
+    into.left_offset = source.offset.constant();
+  }
   into.right_n = attributes.transpose_b ? b_columns : Dim(1);
   into.right_k = attributes.transpose_b ? Dim(1) : b_columns;
   const std::vector<Dim>& y = problem.body().value(node.outputs[0]).type.shape;
@@ -126,7 +140,10 @@ Support Contraction::analyse(const Problem& problem, Contraction& into) {
   const ir::Node& node = problem.node(into.node);
   const bool conv = node.op == &ops::def::conv;
   if (!conv && node.op != &ops::def::matmul) return Support::no("{} has no such kernel", node.op->name);
-  into.left = problem.input_index(node.inputs[0]);
+  const ops::StridedSource left = ops::strided_source(problem.body(), node.inputs[0]);
+  if (left.moves.size() != into.node || (conv && into.node > 0))
+    return Support::no("ops before the contraction");
+  into.left = problem.input_index(left.source);
   into.right = problem.input_index(node.inputs[1]);
   if (into.left < 0 || into.right < 0) return Support::no("an operand is made inside the region");
   if (conv && node.inputs.size() > 2 && node.inputs[2]) {
@@ -168,8 +185,7 @@ std::optional<Epilogue::Operand> Epilogue::operand(const ir::TensorType& type, c
 Support Epilogue::supports(const Problem& problem, const Contraction& contraction) {
   const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
   for (size_t i = 0; i < problem.nodes().size(); ++i) {
-    if (i == contraction.node) continue;
-    if (i < contraction.node) return Support::no("ops before the contraction");
+    if (i <= contraction.node) continue;
     if (Support support = BodyText::supports(problem, i); !support) return support;
     for (ir::ValueId value : problem.node(i).inputs) {
       const int input = problem.input_index(value);
@@ -183,7 +199,7 @@ Support Epilogue::supports(const Problem& problem, const Contraction& contractio
   return Support::yes();
 }
 
-Epilogue::Epilogue(const Problem& problem, const Contraction& contraction)
+Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int most_vector)
     : problem_(problem), contraction_(contraction) {
   const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
   const auto add = [&](Operand made, std::string pointer) {
@@ -212,7 +228,7 @@ Epilogue::Epilogue(const Problem& problem, const Contraction& contraction)
   const auto divisible = [](const Dim& value, int by) {
     return value.is_constant() ? value.constant() % by == 0 : ir::mod(value, by).is(0);
   };
-  for (vector_ = static_cast<int>(16 / bytes); vector_ > 1; vector_ /= 2) {
+  for (vector_ = std::min(static_cast<int>(16 / bytes), most_vector); vector_ > 1; vector_ /= 2) {
     bool fits = divisible(contraction.columns, vector_);
     for (const Operand& each : operands_)
       if (each.column.is(1)) fits = fits && divisible(each.batch, vector_) && divisible(each.row, vector_);

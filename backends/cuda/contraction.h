@@ -13,6 +13,7 @@ struct Contraction {
   bool conv = false;
   size_t node = 0;                       ///< of the problem's nodes
   int left = -1, right = -1, bias = -1;  ///< inputs of the problem
+  int64_t left_offset = 0;               ///< elements of that input before the left operand's first
   DType dtype = DType::f16;
   ir::Dim batch = 1, rows = 1, total_rows = 1, columns = 1, inner = 1;  ///< rows: of one image or matrix
   int64_t groups = 1;
@@ -36,7 +37,8 @@ struct Contraction {
 class Epilogue {
  public:
   static Support supports(const device::Problem& problem, const Contraction& contraction);
-  Epilogue(const device::Problem& problem, const Contraction& contraction);
+  /// `most_vector`: no wider vectors than these.
+  Epilogue(const device::Problem& problem, const Contraction& contraction, int most_vector = 16);
 
   int vector() const { return vector_; }
   void add_sizes(Sizes& sizes) const;

@@ -74,10 +74,10 @@ Support analyse(const Problem& problem, Shape& shape) {
   if (Support support = Contraction::analyse(problem, shape.contraction); !support) return support;
   const Contraction& c = shape.contraction;
   if (c.conv) return Support::no("not a matrix product");
-  if (c.node != 0) return Support::no("ops before the product");
+  if (c.left_offset * dtype_bytes(c.dtype) % 16) return Support::no("rows that begin at no whole 16-byte piece");
   ir::ValueId value = c.output;
   bool activated = false;
-  for (size_t i = 1; i < problem.nodes().size(); ++i) {
+  for (size_t i = c.node + 1; i < problem.nodes().size(); ++i) {
     const ir::Node& node = problem.node(i);
     if (activated || node.inputs.empty() ||
         std::find(node.inputs.begin(), node.inputs.end(), value) == node.inputs.end())
@@ -244,10 +244,12 @@ class Bound : public device::BoundKernel {
                  : arguments.inputs[static_cast<size_t>(input)];
     };
     if (shape_.bias >= 0) descriptors_.set_bias(pointer(shape_.bias));
+    const Contraction& c = shape_.contraction;
+    const void* left = static_cast<const char*>(pointer(c.left)) + c.left_offset * dtype_bytes(c.dtype);
     const float one = 1, beta = shape_.residual >= 0 ? 1.0f : 0.0f;
     const void* addend = shape_.residual >= 0 ? pointer(shape_.residual) : arguments.outputs[0];
     check(cublaslt().cublasLtMatmul(handle_, descriptors_.product, &one, pointer(shape_.contraction.right),
-                                    descriptors_.right, pointer(shape_.contraction.left), descriptors_.left,
+                                    descriptors_.right, left, descriptors_.left,
                                     &beta, addend, descriptors_.output, arguments.outputs[0],
                                     descriptors_.output, &chosen_.algo, arguments.workspace,
                                     chosen_.workspaceSize, reinterpret_cast<cudaStream_t>(stream.native())),

@@ -83,9 +83,10 @@ CUtensorMap encode(CudaDevice& device, const MatrixMap& map, const void* pointer
   const cuuint64_t sizes[] = {static_cast<cuuint64_t>(map.columns), static_cast<cuuint64_t>(map.rows)};
   const cuuint64_t strides[] = {sizes[0] * bytes};
   const cuuint32_t box[] = {static_cast<cuuint32_t>(128 / bytes), map.box_rows}, steps[] = {1, 1};
+  char* first = static_cast<char*>(const_cast<void*>(pointer)) + map.offset * dtype_bytes(map.dtype);
   device.check(
-      driver().cuTensorMapEncodeTiled(&encoded, type, 2, const_cast<void*>(pointer), sizes, strides, box,
-                                      steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+      driver().cuTensorMapEncodeTiled(&encoded, type, 2, first, sizes, strides, box, steps,
+                                      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
                                       CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
       "cuTensorMapEncodeTiled");
   return encoded;

@@ -26,7 +26,8 @@ class Sizes {
 /// An input as a matrix that the copy engine reads in boxes of `box_rows` rows by 128 bytes, whose 16-byte
 /// chunks it permutes so that eight rows meet all banks of shared memory.
 struct MatrixMap {
-  int input = -1;  ///< of the problem; no weight
+  int input = -1;      ///< of the problem; no weight
+  int64_t offset = 0;  ///< elements of that input before the matrix
   DType dtype = DType::f16;
   int64_t rows = 1, columns = 1;  ///< neighbours in a row lie side by side
   unsigned box_rows = 64;

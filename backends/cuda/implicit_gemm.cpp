@@ -103,14 +103,14 @@ class ImplicitGemm : public GeneratedTactic {
     const Config config = Config::parse(candidate);
     const Contraction contraction = Contraction::of(problem);
     const std::string element = memory_type(contraction.dtype);
-    const auto operand = [&](const char* name, int input) {
+    const auto operand = [&](const char* name, int input, int64_t offset) {
       const std::string pointer = problem.is_weight(input)
                                       ? fmt::format("p.c{}", weight_order(problem, input))
                                       : fmt::format("p.x{}", input);
       return fmt::format(
-          "BURNISH_DEVICE const Element* {}(const Operands& p) {{ return static_cast<const Element*>({}); "
+          "BURNISH_DEVICE const Element* {}(const Operands& p) {{ return static_cast<const Element*>({}) + {}; "
           "}}\n",
-          name, pointer);
+          name, pointer, offset);
     };
     return (tf32_ ? "#define BURNISH_TF32\n" : "") + fmt::format("using Element = {};\n", element) +
            constants_text({{"TILE_M", config.tile.m},
@@ -123,7 +123,7 @@ class ImplicitGemm : public GeneratedTactic {
                            {"GROUPED", contraction.groups > 1},
                            {"A_MODE", static_cast<int>(left_mode(contraction))},
                            {"B_MODE", static_cast<int>(right_mode(problem, contraction))}}) +
-           operand("a_operand", contraction.left) + operand("b_operand", contraction.right) +
+           operand("a_operand", contraction.left, contraction.left_offset) + operand("b_operand", contraction.right, 0) +
            Epilogue(problem, contraction).text() + "}\n" + kernel_text("tensor_core") +
            "namespace burnish {\n" + kernel_text("implicit_gemm");
   }
@@ -211,7 +211,7 @@ class ImplicitGemm : public GeneratedTactic {
   static Mode left_mode(const Contraction& c) {
     const int64_t chunk = 16 / dtype_bytes(c.dtype);
     const Dim& run = c.conv ? c.channels : c.inner;
-    const bool aligned = multiple(c.left_image, chunk) && multiple(c.left_h, chunk) &&
+    const bool aligned = c.left_offset % chunk == 0 && multiple(c.left_image, chunk) && multiple(c.left_h, chunk) &&
                          (!c.conv || multiple(c.left_w, chunk)) && multiple(c.left_batch, chunk);
     return c.left_c.is(1) && multiple(run, chunk) && aligned ? Mode::copied : Mode::elements;
   }

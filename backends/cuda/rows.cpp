@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cuda/contraction.h"
+#include "cuda/row_input.h"
 #include "cuda/tactics.h"
 #include "ops/infer.h"
 #include "ops/norm.h"
@@ -19,21 +20,30 @@ enum class Kind : int { softmax, log_softmax, layer_norm, rms_norm };
 
 struct Rows {
   Kind kind = Kind::softmax;
-  int input = -1, scale = -1, shift = -1;
+  size_t node = 0;  ///< of the problem's nodes; those before make its input
+  ir::ValueId input;
+  int scale = -1, shift = -1;
   double epsilon = 0;
   Contraction as_contraction;  ///< what Epilogue asks for: rows, columns, the node and its value
   Dim length = 1, total_rows = 1;
   DType dtype = DType::f32;
 };
 
+bool is_kind(const ir::Node& node) {
+  return node.op == &ops::def::softmax || node.op == &ops::def::log_softmax ||
+         node.op == &ops::def::layer_norm || node.op == &ops::def::rms_norm;
+}
+
 Support analyse(const Problem& problem, Rows& rows) {
-  if (problem.nodes().empty()) return Support::no("the body is empty");
-  const ir::Node& node = problem.node(0);
+  const auto& nodes = problem.nodes();
+  while (rows.node < nodes.size() && !is_kind(problem.node(rows.node))) ++rows.node;
+  if (rows.node == nodes.size()) return Support::no("nothing runs over rows");
+  const ir::Node& node = problem.node(rows.node);
   int64_t axis = 0;
   if (node.op == &ops::def::softmax || node.op == &ops::def::log_softmax) {
     rows.kind = node.op == &ops::def::softmax ? Kind::softmax : Kind::log_softmax;
     axis = node.attributes.as<ops::SoftmaxAttributes>().axis;
-  } else if (node.op == &ops::def::layer_norm || node.op == &ops::def::rms_norm) {
+  } else {
     rows.kind = node.op == &ops::def::layer_norm ? Kind::layer_norm : Kind::rms_norm;
     axis = node.attributes.as<ops::LayerNormAttributes>().axis;
     rows.epsilon = node.attributes.as<ops::LayerNormAttributes>().epsilon;
@@ -47,16 +57,13 @@ Support analyse(const Problem& problem, Rows& rows) {
       rows.shift = problem.input_index(node.inputs[2]);
       if (rows.shift < 0) return Support::no("the bias is a literal");
     }
-  } else {
-    return Support::no("{} does not run over rows", node.op->name);
   }
-  rows.input = problem.input_index(node.inputs[0]);
-  if (rows.input < 0) return Support::no("its input is a literal");
-  const ir::TensorType& x = problem.input(rows.input);
+  rows.input = node.inputs[0];
+  const ir::TensorType& x = problem.body().value(rows.input).type;
   rows.dtype = x.dtype;
   if (x.rank() < 2 || ops::normalize_axis(axis, x.rank()) != x.rank() - 1)
     return Support::no("it runs over the last axis of a tensor of rank 2 or more");
-  if (x.layout != ir::Layout::plain) return Support::no("it takes plain tensors");
+  if (Support support = RowInput::supports(problem, rows.node, rows.input); !support) return support;
   if (x.dtype != DType::f32 && x.dtype != DType::f16 && x.dtype != DType::bf16)
     return Support::no("it takes f32, f16 and bf16");
   for (int operand : {rows.scale, rows.shift})
@@ -64,9 +71,8 @@ Support analyse(const Problem& problem, Rows& rows) {
       return Support::no("scale or bias of another kind");
   rows.length = x.shape.back();
   Contraction& c = rows.as_contraction;
-  c.node = 0;
+  c.node = rows.node;
   c.output = node.outputs[0];
-  c.left = rows.input;
   c.rows = x.shape[x.shape.size() - 2];
   c.columns = rows.length;
   rows.total_rows = ir::product(std::vector<Dim>(x.shape.begin(), x.shape.end() - 1));
@@ -78,6 +84,12 @@ Rows rows_of(const Problem& problem) {
   const Support support = analyse(problem, rows);
   require(static_cast<bool>(support), "internal: {}", support.reason());
   return rows;
+}
+
+/// What comes behind, in vectors that what comes before can be read in.
+Epilogue epilogue_of(const Problem& problem, const Rows& rows) {
+  constexpr int most = 8;
+  return {problem, rows.as_contraction, RowInput(problem, rows.node, rows.input).vector(most)};
 }
 
 /// Threads that take a row, and rows of a block.
@@ -127,7 +139,7 @@ class RowsTactic : public GeneratedTactic {
 
   std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
     const Rows rows = rows_of(problem);
-    const Epilogue epilogue(problem, rows.as_contraction);
+    const Epilogue epilogue = epilogue_of(problem, rows);
     const auto [lanes, block_rows] = Config::parse(candidate);
     int64_t steps = 0;
     if (rows.length.is_constant()) {
@@ -154,10 +166,8 @@ class RowsTactic : public GeneratedTactic {
                            {"STEPS", steps},
                            {"AFFINE_EARLY", early},
                            {"HAS_SHIFT", rows.shift >= 0}}) +
-           epilogue.text() +
-           fmt::format("BURNISH_DEVICE const Element* input(const Operands& p) {{ return {}; }}\n",
-                       operand_pointer(problem, rows.input)) +
-           loads("scale", rows.scale) + loads("shift", rows.shift) + kernel_text("rows");
+           epilogue.text() + RowInput(problem, rows.node, rows.input).text() + loads("scale", rows.scale) +
+           loads("shift", rows.shift) + kernel_text("rows");
   }
 
   Sizes sizes(const Problem& problem, const std::string&) const override {
@@ -166,7 +176,8 @@ class RowsTactic : public GeneratedTactic {
     sizes.add("length", rows.length);
     sizes.add("total_rows", rows.total_rows);
     sizes.add("rows", rows.as_contraction.rows);
-    Epilogue(problem, rows.as_contraction).add_sizes(sizes);
+    epilogue_of(problem, rows).add_sizes(sizes);
+    RowInput(problem, rows.node, rows.input).add_sizes(sizes);
     return sizes;
   }
 

@@ -71,6 +71,7 @@ Support analyse(const Problem& problem, Contraction& c) {
   } else if (!c.left_c.is(1) || !(c.left_h == c.inner)) {
     return Support::no("rows that do not lie one behind the other");
   }
+  if (c.left_offset % 8) return Support::no("rows that begin at no whole 16-byte piece");
   if (!c.inner.is_constant() || !multiple(c.inner, 8)) return Support::no("rows of no whole 16-byte pieces");
   if (!c.columns.is_constant()) return Support::no("columns that are not known at build");
   return Support::yes();
@@ -222,8 +223,9 @@ class Wgmma : public GeneratedTactic {
                       static_cast<unsigned>(config.split)};
     launch.threads = config.threads();
     launch.shared_bytes = config.shared_bytes();
-    launch.map = MatrixMap{c.left, c.dtype, rows, c.inner.constant(),
-                           static_cast<unsigned>(64 * config.groups / config.share_n)};
+    launch.map =
+        MatrixMap{c.left, c.left_offset,      c.dtype,
+                  rows,   c.inner.constant(), static_cast<unsigned>(64 * config.groups / config.share_n)};
     return {launch};
   }
 

@@ -91,6 +91,7 @@ int main(int argc, char** argv) {
       fmt::print("{}\n", line);
       wrong += time_problem(device::Problem::parse(line), *device, most, argc > 3 ? argv[3] : "");
       fmt::print("  ({:.1f} s)\n", seconds_since(start));
+      std::fflush(stdout);
     }
     fmt::print("{} wrong\n", wrong);
     return wrong > 0;

@@ -53,6 +53,11 @@ void add_contractions(Texts& texts) {
                     "{0}[1,1000] yield %v0 }}",
                     dtype));
   }
+  // the first of eight rows, taken in place
+  texts.push_back(
+      "graph problem(%x0: f16[3,8,64], %w1: f16[64,40]) { constant @c0: i64[] = {0} %v0 = gather(%x0, @c0) "
+      "{axis=1} : "
+      "f16[3,64] %v1 = matmul(%v0, %w1) : f16[3,40] yield %v1 }");
   // a scale of each image and channel, as squeeze-and-excitation has it
   texts.push_back(
       "graph problem(%x0: f16[2,32,6,5] nhwc, %w1: f16[48,32,1,1], %x2: f16[2,48,1,1] nhwc) { %v0 = "
@@ -115,6 +120,17 @@ void add_rows(Texts& texts) {
     texts.push_back(fmt::format(
         "graph problem(%x0: {0}[2,9,768], %w1: {0}[768], %w2: {0}[768], %x3: {0}[2,9,768]) {{ %v0 = "
         "layer_norm(%x0, %w1, %w2) : {0}[2,9,768] %v1 = add(%v0, %x3) : {0}[2,9,768] yield %v1 }}",
+        dtype));
+    // an embedding: rows of two tables and a row for all, added and normalised
+    texts.push_back(fmt::format(
+        "graph problem(%w0: {0}[50,72], %x1: i64[2,7], %w2: {0}[1,7,72], %w3: {0}[72], %w4: {0}[72]) {{ %v0 "
+        "= "
+        "gather(%w0, %x1) : {0}[2,7,72] %v1 = add(%v0, %w2) : {0}[2,7,72] %v2 = layer_norm(%v1, %w3, %w4) : "
+        "{0}[2,7,72] yield %v2 }}",
+        dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[2,3,5,21], %x1: {0}[2,3,5,1], %x2: {0}[2,3,5,21]) {{ %v0 = mul(%x0, %x1) : "
+        "{0}[2,3,5,21] %v1 = sub(%v0, %x2) : {0}[2,3,5,21] %v2 = softmax(%v1) : {0}[2,3,5,21] yield %v2 }}",
         dtype));
     texts.push_back(
         fmt::format("graph problem(%x0: {0}[4,9001], %w1: {0}[9001]) {{ %v0 = rms_norm(%x0, %w1) : "

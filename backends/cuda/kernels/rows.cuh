@@ -1,6 +1,6 @@
 // Softmax and norms over the last axis: LANES threads take a row, which stays in registers where its length is known and
 // fits. Defined before: Element, KIND, LANES, ROWS (of a block), STEPS (0: the row is read again for each pass), VECTOR,
-// epilogue(), input(); for norms EPSILON, HAS_SHIFT, load_scale(p, j, v) and load_shift(p, j, v), and AFFINE_EARLY: both
+// epilogue(), read_row(p, s, row, j, x); for norms EPSILON, HAS_SHIFT, load_scale(p, j, v) and load_shift(p, j, v), and AFFINE_EARLY: both
 // are weights that fit into registers too, and are there before the row is; Sizes with length and total_rows.
 constexpr int SOFTMAX = 0, LOG_SOFTMAX = 1, LAYER_NORM = 2, RMS_NORM = 3;
 constexpr int THREADS = LANES * ROWS;
@@ -21,15 +21,16 @@ template <bool MAXIMUM> BURNISH_DEVICE float over_row(float x) {
 }
 
 struct Row {
-  const Element* from;
-  int length, lane;
+  const Operands& p;
+  const Sizes& s;
+  int index, length, lane;
   float kept[STEPS > 0 ? STEPS : 1][VECTOR];
 
   BURNISH_DEVICE void read() {
     if constexpr (STEPS > 0) {
 #pragma unroll
       for (int i = 0; i < STEPS; ++i)
-        if (const int j = (i * LANES + lane) * VECTOR; j < length) load<Element, VECTOR>(kept[i], from + j);
+        if (const int j = (i * LANES + lane) * VECTOR; j < length) read_row(p, s, index, j, kept[i]);
     }
   }
   /// Calls visit(i, j, values) for each vector of this thread, the i-th; j is its first column.
@@ -40,7 +41,7 @@ struct Row {
         if (const int j = (i * LANES + lane) * VECTOR; j < length) visit(i, j, kept[i]);
     } else {
       for (int j = lane * VECTOR; j < length; j += LANES * VECTOR) {
-        load<Element, VECTOR>(kept[0], from + j);
+        read_row(p, s, index, j, kept[0]);
         visit(0, j, kept[0]);
       }
     }
@@ -50,9 +51,7 @@ struct Row {
 extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, const Sizes s) {
   const int index = blockIdx.x * ROWS + threadIdx.x / LANES;
   const bool valid = index < s.total_rows;
-  Row row;
-  row.length = valid ? s.length : 0;
-  row.lane = threadIdx.x % LANES;
+  Row row = {p, s, index, valid ? s.length : 0, int(threadIdx.x % LANES)};
   constexpr bool NORM = KIND == LAYER_NORM || KIND == RMS_NORM;
   float scale[AFFINE_EARLY ? STEPS : 1][VECTOR], offset[AFFINE_EARLY && HAS_SHIFT ? STEPS : 1][VECTOR];
   if constexpr (AFFINE_EARLY) {
@@ -65,7 +64,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   }
   wait_for_inputs();
   let_next_start();
-  row.from = input(p) + int64_t(index) * s.length;
   row.read();
   float shift = 0, factor = 1;  // y = (x - shift) * factor, or softmax's exp(x - shift) * factor
   if constexpr (KIND == SOFTMAX || KIND == LOG_SOFTMAX) {

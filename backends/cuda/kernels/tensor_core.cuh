@@ -108,6 +108,11 @@ BURNISH_DEVICE void send(uint32_t to, float x, float y, uint32_t barrier) {
 BURNISH_DEVICE void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 BURNISH_DEVICE void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int LEFT> BURNISH_DEVICE void products_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory"); }
+/// After products_wait<0>(): the compiler, which knows nothing of what runs on, may not copy results to other registers before.
+template <int N> BURNISH_DEVICE void products_done(float (&results)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) asm volatile("" : "+f"(results[i])::"memory");
+}
 #endif
 
 }  // namespace burnish

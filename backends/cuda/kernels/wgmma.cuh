@@ -112,6 +112,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
       if (i > 0) release(i - 1);
     }
     products_wait<0>();
+    products_done(sums);
   }
 
   // Sums as a tile [SPLIT][ROWS][SUM_STRIDE] of f32: of a split, each block finishes the rows r with r % 8 * SPLIT / 8
