@@ -5,6 +5,7 @@
 #include "ops/data_attributes.h"
 #include "ops/infer.h"
 #include "ops/slice.h"
+#include "ops/strided_source.h"
 #include "ops/table.h"
 
 namespace burnish::cuda {
@@ -142,6 +143,15 @@ Support plan(const Problem& problem, std::vector<Copy>& copies) {
       begin = begin + copy.sizes[axis];
       copies.push_back(std::move(copy));
     }
+  } else if (node.op == &ops::def::gather) {  // at one index
+    const ops::StridedSource found = ops::strided_source(problem.body(), node.outputs[0]);
+    if (found.moves.empty()) return Support::no("a gather at several indices");
+    if (x.layout != ir::Layout::plain || problem.output(0).layout != ir::Layout::plain)
+      return Support::no("a gather takes plain tensors");
+    Copy copy = whole(problem, source, 0);
+    copy.from = found.strides;
+    copy.from_offset = found.offset;
+    copies.push_back(std::move(copy));
   } else {
     return Support::no("{} is no move of elements", node.op->name);
   }

@@ -30,11 +30,18 @@ Support RowInput::collect(const Problem& problem, size_t until, ir::ValueId valu
     const ir::TensorType& type = problem.input(input);
     if (type.layout != ir::Layout::plain) return Support::no("it takes plain tensors");
     const auto strides = broadcast_strides(type, shape);
-    const auto row = strides ? joint_stride(*strides, shape, 0, rank - 1) : std::nullopt;
-    if (!row) return Support::no("input {} is repeated in a way that has no kernel", input);
-    operands.push_back(
-        {operand, operand_pointer(problem, input), type.dtype, *row, strides->back(), {}, {}, 1});
-    return Support::yes();
+    // Repeated along the first axes, one behind the other along the rest.
+    for (size_t first = 0; strides && first < rank; ++first) {
+      if (const auto row = joint_stride(*strides, shape, first, rank - 1)) {
+        const std::vector<Dim> joint(shape.begin() + static_cast<std::ptrdiff_t>(first), shape.end() - 1);
+        Operand made{operand, operand_pointer(problem, input), type.dtype, *row, strides->back()};
+        if (first > 0) made.period = ir::product(joint);
+        operands.push_back(std::move(made));
+        return Support::yes();
+      }
+      if (!(*strides)[first].is(0)) break;
+    }
+    return Support::no("input {} is repeated in a way that has no kernel", input);
   };
   for (size_t i = 0; i < until; ++i) {
     const ir::Node& node = problem.node(i);
@@ -54,7 +61,7 @@ Support RowInput::collect(const Problem& problem, size_t until, ir::ValueId valu
     if (!of_rows) return Support::no("a gather of other than rows of a table");
     if (at.dtype != DType::i32 && at.dtype != DType::i64)
       return Support::no("indices of {}", dtype_name(at.dtype));
-    operands.push_back({node.outputs[0], operand_pointer(problem, table), rows.dtype, rows.shape[1], 1,
+    operands.push_back({node.outputs[0], operand_pointer(problem, table), rows.dtype, rows.shape[1], 1, 0,
                         operand_pointer(problem, indices), at.dtype, rows.shape[0]});
   }
   return add(value);
@@ -85,6 +92,7 @@ void RowInput::add_sizes(Sizes& sizes) const {
   for (size_t i = 0; i < operands_.size(); ++i) {
     sizes.add(fmt::format("r{}_row", i), operands_[i].row);
     sizes.add(fmt::format("r{}_column", i), operands_[i].column);
+    if (!operands_[i].period.is(0)) sizes.add(fmt::format("r{}_period", i), operands_[i].period);
     if (!operands_[i].indices.empty()) sizes.add(fmt::format("r{}_rows", i), operands_[i].table_rows);
   }
 }
@@ -95,7 +103,7 @@ std::string RowInput::text() const {
   for (size_t i = 0; i < operands_.size(); ++i) {
     const Operand& each = operands_[i];
     const std::string memory = memory_type(each.dtype);
-    std::string row = "row";
+    std::string row = each.period.is(0) ? "row" : fmt::format("row % s.r{}_period", i);
     if (!each.indices.empty()) {  // an index outside stays inside memory, as in a gather alone
       loads += fmt::format(
           "  int64_t at{0} = {1}[row];\n  at{0} += at{0} < 0 ? s.r{0}_rows : 0;\n"

@@ -27,6 +27,7 @@ class RowInput {
     std::string pointer;
     DType dtype;
     ir::Dim row, column;
+    ir::Dim period = 0;   ///< of rows after which it repeats; 0: never
     std::string indices;  ///< of a table: the pointer to its rows' indices; empty for any other
     DType index_dtype = DType::i64;
     ir::Dim table_rows = 1;

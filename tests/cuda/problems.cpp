@@ -156,6 +156,10 @@ void add_moves(Texts& texts) {
         "graph problem(%w0: {0}[11,24], %x1: i64[2,5]) {{ %v0 = gather(%w0, %x1) : {0}[2,5,24] yield %v0 }}",
         dtype));
     texts.push_back(
+        fmt::format("graph problem(%x0: {0}[3,4,5,7]) {{ constant @c0: i64[] = {{-2}} %v0 = gather(%x0, @c0) "
+                    "{{axis=2}} : {0}[3,4,7] yield %v0 }}",
+                    dtype));
+    texts.push_back(
         fmt::format("graph problem(%x0: {0}[2,5,3,8]) {{ %v0 = transpose(%x0) {{perm=[0,2,1,3]}} : "
                     "{0}[2,3,5,8] yield %v0 }}",
                     dtype));
