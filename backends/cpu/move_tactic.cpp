@@ -3,6 +3,7 @@
 #include "backends/cpu/physical_view.h"
 #include "backends/cpu/simd_tactics.h"
 #include "backends/cpu/strided_copy.h"
+#include "device/layout.h"
 #include "ops/data_attributes.h"
 #include "ops/infer.h"
 #include "ops/table.h"
@@ -26,27 +27,41 @@ class TransposeTactic : public device::Tactic {
   Support supports(const device::Problem& problem, const device::DeviceInfo&) const override {
     if (!problem.single(ops::def::transpose) || problem.input_count() != 1)
       return Support::no("not a transpose");
-    if (problem.input(0).layout != ir::Layout::plain || problem.output(0).layout != ir::Layout::plain)
-      return Support::no("plain layouts only");
+    if (block_size(problem.input(0).layout) > 1 || block_size(problem.output(0).layout) > 1)
+      return Support::no("no blocks of channels");
     return Support::yes();
+  }
+  std::vector<std::vector<ir::Layout>> layouts(const device::Problem& problem,
+                                               const device::DeviceInfo&) const override {
+    std::vector<std::vector<ir::Layout>> sets;
+    if (!problem.single(ops::def::transpose) || problem.input_count() != 1) return sets;
+    for (const auto& [from, to] : device::layouts_without_moves(problem.input(0).shape, permutation(problem)))
+      sets.push_back({from, to});
+    sets.push_back({ir::Layout::plain, ir::Layout::plain});
+    return sets;
   }
   std::unique_ptr<device::Kernel> load(const device::Problem& problem, const device::Candidate&,
                                        const std::string&, device::Device&) const override {
+    const std::vector<int64_t> perm = permutation(problem);
+    return copy_kernel(problem, [perm](const device::BindArguments& arguments) {
+      const device::BoundTensor &x = arguments.inputs[0], &y = arguments.outputs[0];
+      const std::vector<int64_t> strides = physical_view(x.shape, ir::Layout::plain, x).strides;
+      std::vector<int64_t> from;
+      for (int64_t axis : perm)
+        from.push_back(x.shape[static_cast<size_t>(axis)] == 1 ? 0 : strides[static_cast<size_t>(axis)]);
+      return StridedCopy(dtype_bytes(x.dtype), y.shape, std::move(from),
+                         physical_view(y.shape, ir::Layout::plain, y).strides);
+    });
+  }
+
+ private:
+  static std::vector<int64_t> permutation(const device::Problem& problem) {
     std::vector<int64_t> perm = problem.node(0).attributes.as<ops::TransposeAttributes>().perm;
     const int64_t rank = problem.input(0).rank();
     if (perm.empty())
       for (int64_t d = rank; d-- > 0;) perm.push_back(d);
     for (int64_t& axis : perm) axis = ops::normalize_axis(axis, rank);
-    return copy_kernel(problem, [perm](const device::BindArguments& arguments) {
-      const device::BoundTensor &x = arguments.inputs[0], &y = arguments.outputs[0];
-      const std::vector<int64_t> strides =
-          physical_view(x.shape, ir::Layout::plain, {x.dtype, x.shape}).strides;
-      std::vector<int64_t> from;
-      for (int64_t axis : perm)
-        from.push_back(x.shape[static_cast<size_t>(axis)] == 1 ? 0 : strides[static_cast<size_t>(axis)]);
-      return StridedCopy(dtype_bytes(x.dtype), y.shape, std::move(from),
-                         physical_view(y.shape, ir::Layout::plain, {y.dtype, y.shape}).strides);
-    });
+    return perm;
   }
 };
 

@@ -25,6 +25,7 @@ std::span<const device::Tactic* const> tactics() {
       &arg_tactic(),            //
       &resize_tactic(),         //
       &transpose_tactic(),      //
+      &composed_move_tactic(),  //
       &concat_tactic(),         //
       &simd_reformat_tactic(),  //
       &reformat_tactic(),       //

@@ -215,8 +215,11 @@ class Weigher {
     return nullptr;
   }
 
-  /// A concatenation whose parts the plan has written where they belong.
+  /// A concatenation whose parts the plan has written where they belong, or a transpose that a change of layout makes up for.
   static bool is_free(const device::Problem& problem) {
+    if (const ir::Node* transpose = problem.single(ops::def::transpose); transpose && problem.input_count() == 1)
+      return !problem.is_weight(0) && device::transposes_in_memory(problem.input(0).shape, transpose->attributes.as<ops::TransposeAttributes>().perm,
+                                                                   problem.input(0).layout, problem.output(0).layout);
     const ir::Node* node = problem.single(ops::def::concat);
     if (!node || problem.output_count() != 1) return false;
     std::vector<std::vector<ir::Dim>> parts;

@@ -37,8 +37,8 @@ class Grower {
  public:
   Grower(const ir::Graph& graph, const std::map<ir::NodeId, int>& positions) : graph_(graph), positions_(positions) {}
 
-  /// `with`: nodes that are in each of the regions.
-  std::vector<Region> grow(ir::NodeId anchor, const std::set<ir::NodeId>& with = {}) {
+  /// `with`: nodes that are in each of the regions. Without `goes_on` they are all.
+  std::vector<Region> grow(ir::NodeId anchor, const std::set<ir::NodeId>& with = {}, bool goes_on = true) {
     anchor_ = anchor;
     members_.clear();
     nodes_.clear();
@@ -51,7 +51,7 @@ class Grower {
       const std::vector<ir::ValueId> open = open_values();
       // A pointwise anchor is kept alone and as long as it gets; a contraction with every length between.
       if (open.size() == 1) found.push_back(make(open));
-      if (open.empty() || nodes_.size() >= most_nodes) break;
+      if (!goes_on || open.empty() || nodes_.size() >= most_nodes) break;
       const ir::NodeId next = earliest_user(open);
       if (!next || !fusible(graph_, next)) break;
       add(next);
@@ -201,6 +201,7 @@ std::set<ir::NodeId> company_of(const ir::Graph& graph, const std::map<ir::NodeI
     moves.merge(moves_behind(graph, anchor));
     return moves;
   }
+  if (ops::definition(graph.node(anchor)).fusion == ops::Fusion::injective) return moves_into(graph, anchor);
   if (op == &ops::def::matmul) return moves_before(graph, anchor, 1);
   if (op == &ops::def::layer_norm || op == &ops::def::rms_norm) return Grower(graph, positions).made_by(anchor);
   if (op == &ops::def::conv) return Grower(graph, positions).prologue_of(anchor);
@@ -220,8 +221,10 @@ std::vector<Region> find_regions(const ir::Graph& graph) {
     std::vector<Region> found = {single(graph, id, positions[id])};
     if (anchors_regions(ops::definition(graph.node(id))) && graph.node(id).outputs.size() == 1)
       for (Region& region : Grower(graph, positions).grow(id)) found.push_back(std::move(region));
-    if (const std::set<ir::NodeId> company = company_of(graph, positions, id); !company.empty())
-      for (Region& region : Grower(graph, positions).grow(id, company)) found.push_back(std::move(region));
+    if (const std::set<ir::NodeId> company = company_of(graph, positions, id); !company.empty()) {
+      const bool goes_on = ops::definition(graph.node(id)).fusion != ops::Fusion::injective;
+      for (Region& region : Grower(graph, positions).grow(id, company, goes_on)) found.push_back(std::move(region));
+    }
     for (Region& region : found)
       if (seen.insert(region.positions).second) regions.push_back(std::move(region));
   }

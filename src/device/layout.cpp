@@ -25,6 +25,15 @@ void for_each_element(const Shape& shape, ir::Layout layout, Body&& body) {
         body((n * channels + c) * pixels + p, ((n * blocks + c / block) * pixels + p) * block + c % block);
 }
 
+/// Logical dimensions, outermost in memory first.
+std::vector<size_t> memory_order(size_t rank, ir::Layout layout) {
+  std::vector<size_t> order;
+  for (size_t d = 0; d < rank; ++d)
+    if (d != 1 || layout != ir::Layout::nhwc) order.push_back(d);
+  if (layout == ir::Layout::nhwc && rank > 1) order.push_back(1);
+  return order;
+}
+
 }  // namespace
 
 bool lies_alike(const std::vector<ir::Dim>& shape, ir::Layout a, ir::Layout b) {
@@ -33,6 +42,27 @@ bool lies_alike(const std::vector<ir::Dim>& shape, ir::Layout a, ir::Layout b) {
   for (size_t d = 2; d < shape.size(); ++d)
     if (!shape[d].is(1)) return false;
   return divides(block_of(a), shape[1]) && divides(block_of(b), shape[1]);
+}
+
+bool transposes_in_memory(const std::vector<ir::Dim>& shape, const std::vector<int64_t>& perm, ir::Layout from, ir::Layout to) {
+  if (block_of(from) > 1 || block_of(to) > 1) return false;
+  // The input's dimensions in the order in which each side has them in memory.
+  std::vector<int64_t> before, after;
+  for (size_t d : memory_order(shape.size(), from)) before.push_back(static_cast<int64_t>(d));
+  for (size_t d : memory_order(shape.size(), to)) after.push_back(perm.empty() ? static_cast<int64_t>(shape.size() - 1 - d) : perm[d]);
+  const auto is_one = [&](int64_t d) { return shape[static_cast<size_t>(d)].is(1); };
+  std::erase_if(before, is_one);
+  std::erase_if(after, is_one);
+  return before == after;
+}
+
+std::vector<std::array<ir::Layout, 2>> layouts_without_moves(const std::vector<ir::Dim>& shape, const std::vector<int64_t>& perm) {
+  std::vector<std::array<ir::Layout, 2>> found;
+  if (shape.size() < 3) return found;
+  for (ir::Layout from : {ir::Layout::nhwc, ir::Layout::plain})
+    for (ir::Layout to : {ir::Layout::nhwc, ir::Layout::plain})
+      if (transposes_in_memory(shape, perm, from, to)) found.push_back({from, to});
+  return found;
 }
 
 bool concatenates_in_memory(std::span<const std::vector<ir::Dim>> parts, int64_t axis, ir::Layout layout) {

@@ -210,10 +210,12 @@ class Planner {
 
   static std::vector<ir::Dim> dims_of(const device::BoundTensor& tensor) { return {tensor.shape.begin(), tensor.shape.end()}; }
 
-  /// A change between layouts in which these shapes lie alike.
+  /// A change between layouts in which these shapes lie alike, or a transpose that a change of layout makes up for.
   bool changes_nothing(const ir::Node& node) {
-    if (node.op != &ops::def::reformat) return false;
+    if (node.op != &ops::def::reformat && node.op != &ops::def::transpose) return false;
     const device::BoundTensor from = bound_type(node.inputs[0]);
+    if (node.op == &ops::def::transpose)
+      return device::transposes_in_memory(dims_of(from), node.attributes.as<ops::TransposeAttributes>().perm, from.layout, bound_type(node.outputs[0]).layout);
     return device::lies_alike(dims_of(from), from.layout, bound_type(node.outputs[0]).layout);
   }
 

@@ -71,6 +71,19 @@ Support same_shape(const Match& match, const Arguments& arguments) {
   return a == b ? Support::yes() : Support::no("[{}] is not [{}]", ir::dims_text(a), ir::dims_text(b));
 }
 
+/// static_shape(%x): every dimension is a number.
+Support static_shape(const Match& match, const Arguments& arguments) {
+  const Dims& shape = shape_of(match, arguments, 0);
+  return ir::constants(shape) ? Support::yes() : Support::no("[{}] is not known", ir::dims_text(shape));
+}
+
+/// keeps_channels(%x, %r): the first two dimensions are equal.
+Support keeps_channels(const Match& match, const Arguments& arguments) {
+  const Dims &a = shape_of(match, arguments, 0), &b = shape_of(match, arguments, 1);
+  const bool same = a.size() >= 2 && b.size() >= 2 && a[0] == b[0] && a[1] == b[1];
+  return same ? Support::yes() : Support::no("[{}] and [{}] differ", ir::dims_text(a), ir::dims_text(b));
+}
+
 /// same_matrices(%a, %b): the last two dimensions are equal.
 Support same_matrices(const Match& match, const Arguments& arguments) {
   const Dims &a = shape_of(match, arguments, 0), &b = shape_of(match, arguments, 1);
@@ -189,6 +202,8 @@ constexpr rewrite::NamedPredicate table[] = {
     {"number_or_none", 3, number_or_none},
     {"attends", 3, attends},
     {"same_shape", 2, same_shape},
+    {"static_shape", 1, static_shape, true},
+    {"keeps_channels", 2, keeps_channels, true},
     {"same_matrices", 2, same_matrices, true},
     {"transposed_matrices", 2, transposed_matrices, true},
     {"same_elements", 2, same_elements},

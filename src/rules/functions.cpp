@@ -110,6 +110,11 @@ int64_t size_of(const Match& match, ir::ValueId value, int64_t axis) {
   return shape[static_cast<size_t>(ops::normalize_axis(axis, static_cast<int64_t>(shape.size())))].constant();
 }
 
+/// target_of_pixels(%x): [0, -1, channels] of a tensor [N, channels, ...].
+AttributeValue target_of_pixels(const Match& match, const Arguments& arguments) {
+  return std::vector<int64_t>{0, -1, size_of(match, arguments.value(0), 1)};
+}
+
 /// extent(%x, axis): a dimension, which must be a number.
 AttributeValue extent(const Match& match, const Arguments& arguments) {
   return std::vector<int64_t>{size_of(match, arguments.value(0), arguments.integer(1))};
@@ -202,6 +207,7 @@ constexpr rewrite::NamedFunction table[] = {
     {"target_of_rows", 2, target_of_rows},
     {"target_of_rows_like", 2, target_of_rows_like},
     {"target_of_swapped", 2, target_of_swapped},
+    {"target_of_pixels", 1, target_of_pixels},
     {"before_transpose", 3, before_transpose},
     {"extent_of", 2, extent_of},
     {"target_after_mean", 3, target_after_mean},

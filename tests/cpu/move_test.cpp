@@ -74,5 +74,44 @@ TEST(Move, ConcatenatesInAnyLayout) {
                "{axis=1} : i64[4,3] yield %v0 }");
 }
 
+TEST(ComposedMove, RollsAndCutsIntoWindows) {
+  check_tactic(
+      "simd.composed_move",
+      "graph problem(%x0: f32[2,6,4,3]) { constant @zero: i64[1] = {0} constant @two: i64[1] = {2}"
+      " constant @end: i64[1] = {99} constant @one: i64[1] = {1} constant @s: i64[6] = {0, 3, 2, 2, 2, 3}"
+      " %a = slice(%x0, @zero, @two, @one) : f32[2,2,4,3] %b = slice(%x0, @two, @end, @one) : f32[2,4,4,3]"
+      " %c = concat(%b, %a) {axis=1} : f32[2,6,4,3] %d = reshape(%c, @s) : f32[2,3,2,2,2,3]"
+      " %e = transpose(%d) {perm=[0,1,3,2,4,5]} : f32[2,3,2,2,2,3] yield %e }");
+}
+
+TEST(ComposedMove, MovesSingleElementsOfAnyWidth) {
+  for (const char* type : {"bool", "f16", "i32", "f64"})
+    check_tactic(
+        "simd.composed_move",
+        fmt::format("graph problem(%x0: {0}[5,7]) {{ constant @sizes: i64[2] = {{3, 4}}"
+                    " %a, %b = split(%x0, @sizes) {{axis=1}} : {0}[5,3], {0}[5,4]"
+                    " %c = concat(%b, %a) {{axis=1}} : {0}[5,7] %d = transpose(%c) : {0}[7,5] yield %d }}",
+                    type));
+}
+
+TEST(Transpose, BringsLayoutsAlong) {
+  // channels last, [0,2,3,1] is where it lies already; the kernel copies all the same
+  CheckOptions options;
+  options.layout_sets = {{ir::Layout::nhwc, ir::Layout::plain},
+                         {ir::Layout::plain, ir::Layout::nhwc},
+                         {ir::Layout::nhwc, ir::Layout::nhwc}};
+  for (const char* perm : {"[0,2,3,1]", "[0,3,1,2]", "[3,0,2,1]"}) {
+    const std::string shape = std::string(perm) == "[0,2,3,1]"   ? "2,5,7,3"
+                              : std::string(perm) == "[0,3,1,2]" ? "2,7,3,5"
+                                                                 : "7,2,5,3";
+    check_tactic(
+        "simd.transpose",
+        fmt::format(
+            "graph problem(%x0: f32[2,3,5,7]) {{ %v0 = transpose(%x0) {{perm={}}} : f32[{}] yield %v0 }}",
+            perm, shape),
+        options);
+  }
+}
+
 }  // namespace
 }  // namespace burnish::test
