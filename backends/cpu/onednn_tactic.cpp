@@ -21,10 +21,40 @@ struct Ready {
   onednn::Compiled compiled;
 };
 
+/// A kernel's weights in formats other than the packed one, which some shapes want: made once, shared by
+/// sessions.
+class Repacked {
+ public:
+  explicit Repacked(std::vector<onednn::Desc> packed) : packed_(std::move(packed)) {}
+  const std::vector<onednn::Desc>& packed() const { return packed_; }
+
+  /// Weight `i` in the format `wanted`; `weight` is its packed form.
+  Tensor in_format(size_t i, const Tensor& weight, const onednn::Desc& wanted) {
+    if (packed_[i] == wanted) return weight;
+    std::lock_guard lock(mutex_);
+    for (const Form& form : forms_)
+      if (form.weight == i && form.desc == wanted) return form.data;
+    forms_.push_back({i, wanted, onednn::reordered(weight, packed_[i], wanted)});
+    return forms_.back().data;
+  }
+
+ private:
+  struct Form {
+    size_t weight;
+    onednn::Desc desc;
+    Tensor data;
+  };
+  const std::vector<onednn::Desc> packed_;
+  std::mutex mutex_;
+  std::vector<Form> forms_;
+};
+
 class OnednnBound : public device::BoundKernel {
  public:
-  OnednnBound(std::shared_ptr<const Ready> ready, std::span<const BoundTensor> outputs)
+  OnednnBound(std::shared_ptr<const Ready> ready, std::shared_ptr<Repacked> repacked,
+              std::span<const BoundTensor> outputs)
       : ready_(std::move(ready)),
+        repacked_(std::move(repacked)),
         call_(ready_->compiled),
         output_bytes_(outputs.empty() ? 0 : outputs[0].bytes()) {
     for (const Operand& operand : ready_->operation.operands) call_.add(operand.argument, operand.desc);
@@ -38,6 +68,7 @@ class OnednnBound : public device::BoundKernel {
     if (operation.accumulates >= 0)
       copy_summand(arguments.inputs[static_cast<size_t>(operation.accumulates)], arguments.outputs[0]);
     call_.set(0, arguments.workspace);
+    if (weights_.empty()) take_weights(arguments.constants);
     size_t weight = 0;
     for (size_t i = 0; i < operation.operands.size(); ++i)
       call_.set(i + 1, address(operation.operands[i], arguments, weight));
@@ -45,16 +76,25 @@ class OnednnBound : public device::BoundKernel {
   }
 
  private:
-  static const void* address(const Operand& operand, const device::Arguments& arguments, size_t& weight) {
+  const void* address(const Operand& operand, const device::Arguments& arguments, size_t& weight) const {
     const size_t index = static_cast<size_t>(operand.index);
     if (operand.from == Operand::From::input) return arguments.inputs[index];
     if (operand.from == Operand::From::output) return arguments.outputs[index];
-    require(weight < arguments.constants.size(), "a packed weight is missing: build the engine again");
-    const Tensor& packed = arguments.constants[weight++];
-    require(static_cast<size_t>(packed.bytes()) >= onednn::bytes_of(operand.desc),
-            "a packed weight has {} bytes where {} were expected: build the engine again", packed.bytes(),
-            onednn::bytes_of(operand.desc));
-    return packed.raw();
+    return weights_[weight++].raw();
+  }
+
+  /// At the first run: the engine's constants never change after.
+  void take_weights(std::span<const Tensor> constants) {
+    for (const Operand& operand : ready_->operation.operands) {
+      if (operand.from != Operand::From::weight) continue;
+      const size_t i = weights_.size();
+      require(i < constants.size(), "a packed weight is missing: build the engine again");
+      const size_t expected = onednn::bytes_of(repacked_->packed()[i]);
+      require(static_cast<size_t>(constants[i].bytes()) >= expected,
+              "a packed weight has {} bytes where {} were expected: build the engine again",
+              constants[i].bytes(), expected);
+      weights_.push_back(repacked_->in_format(i, constants[i], operand.desc));
+    }
   }
 
   void copy_summand(const void* from, void* to) const {
@@ -66,6 +106,8 @@ class OnednnBound : public device::BoundKernel {
   }
 
   std::shared_ptr<const Ready> ready_;
+  std::shared_ptr<Repacked> repacked_;
+  std::vector<Tensor> weights_;  // in the order of the operands
   onednn::Call call_;
   int64_t output_bytes_;
 };
@@ -110,6 +152,10 @@ bool has_negative(std::span<const BoundTensor> tensors) {
   });
 }
 
+bool is_reference_code(const Operation& operation) {
+  return onednn::implementation_name(operation.description).starts_with("ref");
+}
+
 /// The operation for concrete shapes, whatever code oneDNN has for it.
 Support make_any(const OnednnTactic& tactic, const Request& request, Operation& operation) {
   if (has_negative(request.inputs) || has_negative(request.outputs))
@@ -131,7 +177,7 @@ Support make_any(const OnednnTactic& tactic, const Request& request, Operation& 
 Support make_checked(const OnednnTactic& tactic, const Request& request, Operation& operation) {
   if (const Support made = make_any(tactic, request, operation); !made) return made;
   const bool plain = all_plain(request.inputs) && all_plain(request.outputs);
-  if (!plain && onednn::implementation_name(operation.description).starts_with("ref"))
+  if (!plain && is_reference_code(operation))
     return Support::no("oneDNN has only reference code for these layouts");
   return Support::yes();
 }
@@ -181,12 +227,14 @@ class OnednnKernel : public device::Kernel {
  public:
   OnednnKernel(const OnednnTactic& tactic, Problem problem, std::string candidate, device::Device& device)
       : tactic_(tactic), problem_(std::move(problem)), candidate_(std::move(candidate)), device_(device) {
-    device_.execute([&] { packed_ = packed_formats(make_at_opt(tactic_, problem_, candidate_)); });
+    device_.execute([&] {
+      repacked_ = std::make_shared<Repacked>(packed_formats(make_at_opt(tactic_, problem_, candidate_)));
+    });
   }
 
   std::unique_ptr<device::BoundKernel> bind(const BindArguments& arguments) const override {
     if (elements(arguments.outputs) == 0) return std::make_unique<NothingBound>();
-    return std::make_unique<OnednnBound>(ready_for(arguments), arguments.outputs);
+    return std::make_unique<OnednnBound>(ready_for(arguments), repacked_, arguments.outputs);
   }
 
  private:
@@ -208,17 +256,26 @@ class OnednnKernel : public device::Kernel {
     return kept_.front().second;
   }
 
+  /// The packed weights are kept as they are where oneDNN has code for them at these shapes; else they are
+  /// packed anew, and its reference code, which is slower by far, is the last resort.
   std::shared_ptr<const Ready> make(const BindArguments& arguments) const {
     std::shared_ptr<const Ready> ready;
     device_.execute([&] {
       Operation operation;
-      Support made =
-          make_any(tactic_, {problem_, candidate_, arguments.inputs, arguments.outputs, packed_}, operation);
-      if (!made)
-        made =
-            make_any(tactic_, {problem_, {}, arguments.inputs, arguments.outputs, packed_}, operation = {});
-      require(static_cast<bool>(made), "{} cannot run '{}' at {}: {}", tactic_.name(), problem_.text(),
-              shapes_key(arguments), made.reason());
+      Support made = Support::yes();
+      const auto try_to_make = [&](bool checked, std::string_view candidate,
+                                   std::span<const onednn::Desc> packed) {
+        const Request request{problem_, candidate, arguments.inputs, arguments.outputs, packed};
+        operation = {};
+        made = make_any(tactic_, request, operation);
+        return made && !(checked && is_reference_code(operation));
+      };
+      const std::vector<onednn::Desc>& packed = repacked_->packed();
+      const bool found = try_to_make(true, candidate_, packed) || try_to_make(true, {}, packed) ||
+                         try_to_make(true, {}, {}) || try_to_make(false, candidate_, packed) ||
+                         try_to_make(false, {}, packed);
+      require(found, "{} cannot run '{}' at {}: {}", tactic_.name(), problem_.text(), shapes_key(arguments),
+              made.reason());
       ready = std::make_shared<const Ready>(std::move(operation));
     });
     return ready;
@@ -228,7 +285,7 @@ class OnednnKernel : public device::Kernel {
   const Problem problem_;
   const std::string candidate_;
   device::Device& device_;
-  std::vector<onednn::Desc> packed_;
+  std::shared_ptr<Repacked> repacked_;
   mutable std::mutex mutex_;
   mutable std::list<std::pair<std::string, std::shared_ptr<const Ready>>> kept_;  // last used first
 };

@@ -98,7 +98,7 @@ int bench_model(const BenchOptions& options, const CommonOptions& common) {
   const double build_seconds = is_engine_file(options.model) ? 0 : milliseconds_since(start) / 1e3;
   Session session(engine);
   std::vector<std::string> made;
-  const TensorMap inputs = complete_inputs(engine, {}, common.seed, &made);
+  const TensorMap inputs = complete_inputs(engine, {}, common, &made);
   const ir::Graph& graph = *engine.state().program->graph;
   session_internal::SessionState& state = session.state();
   // From inputs on the device to outputs on the device, with one wait.

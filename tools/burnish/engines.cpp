@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "ops/seeded_inputs.h"
+#include "plan/segment.h"
 #include "runtime/engine_state.h"
 
 namespace burnish::tool {
@@ -59,17 +60,25 @@ Engine open_engine(const std::string& path, const CommonOptions& options) {
   return build(path, build_options_);
 }
 
-TensorMap complete_inputs(const Engine& engine, TensorMap given, uint64_t seed,
+TensorMap complete_inputs(const Engine& engine, TensorMap given, const CommonOptions& options,
                           std::vector<std::string>* made) {
   const ir::Graph& graph = *engine.state().program->graph;
+  std::map<std::string, Shape> shapes = build_options(options).shapes;
+  for (const auto& [name, tensor] : given) shapes[name] = tensor.shape();
   ir::Bindings bindings;
-  for (const auto& [symbol, range] : graph.symbols) bindings[symbol] = range.opt;
+  for (ir::ValueId id : graph.inputs()) {
+    const ir::Value& input = graph.value(id);
+    if (const auto shape = shapes.find(input.name); shape != shapes.end())
+      with_context([&] { return fmt::format("input '{}'", input.name); },
+                   [&] { plan::unify(input.type.shape, shape->second, bindings); });
+  }
+  for (const auto& [symbol, range] : graph.symbols) bindings.emplace(symbol, range.opt);
   for (ir::ValueId id : graph.inputs()) {
     const ir::Value& input = graph.value(id);
     if (given.contains(input.name)) continue;
     given[input.name] = with_context(
         [&] { return fmt::format("input '{}'", input.name); },
-        [&] { return ops::seeded_input(graph, id, ir::evaluate(input.type.shape, bindings), seed); });
+        [&] { return ops::seeded_input(graph, id, ir::evaluate(input.type.shape, bindings), options.seed); });
     if (made) made->push_back(input.name);
   }
   return given;

@@ -11,8 +11,8 @@ namespace burnish::tool {
 bool is_engine_file(const std::string& path);
 /// Loads an engine, or builds one from a model with a progress line on standard error.
 Engine open_engine(const std::string& path, const CommonOptions& options);
-/// The inputs that `given` does not hold, seeded. Integers that index something stay small; a symbolic dimension gets the opt
-/// of its range. Throws UsageError naming an input whose shape is open.
-TensorMap complete_inputs(const Engine& engine, TensorMap given, uint64_t seed, std::vector<std::string>* made = nullptr);
+/// The inputs that `given` does not hold, seeded. Integers that index something stay small; a symbolic dimension is what
+/// --shape or a given input says, else the opt of its range. Throws Error naming an input whose shape does not fit.
+TensorMap complete_inputs(const Engine& engine, TensorMap given, const CommonOptions& options, std::vector<std::string>* made = nullptr);
 
 }  // namespace burnish::tool

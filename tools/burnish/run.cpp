@@ -54,7 +54,7 @@ int run(const RunOptions& options, const CommonOptions& common) {
   TensorMap inputs;
   const Engine engine = engine_for(options, common, inputs);
   std::vector<std::string> made;
-  inputs = complete_inputs(engine, std::move(inputs), common.seed, &made);
+  inputs = complete_inputs(engine, std::move(inputs), common, &made);
   if (!common.quiet)
     for (const std::string& name : made) fmt::print(stderr, "input '{}' was not given: it is random, from seed {}\n", name, common.seed);
   const TensorMap outputs = Session(engine).run(inputs);
