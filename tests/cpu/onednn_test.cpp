@@ -1,6 +1,7 @@
 // The tactics over oneDNN against the reference, in all layouts and with all candidates.
 #include <gtest/gtest.h>
 
+#include "ops/evaluate.h"
 #include "tests/cpu/tactic_check.h"
 
 namespace burnish::test {
@@ -50,6 +51,51 @@ TEST(OnednnConv, WithScalarsAndPerChannelOperands) {
     %d = mul(%b, %w2) : f32[1,48,6,7]
     %e = add(%d, %w3) : f32[1,48,6,7]
     %y = sigmoid(%e) : f32[1,48,6,7] yield %y })");
+}
+
+/// At some of these widths oneDNN has only reference code for the format in which weights were packed at opt.
+TEST(OnednnConv, AtOtherShapesThanOpt) {
+  const device::Problem plain = device::Problem::parse(R"(graph problem(
+      %x0: f32[1,384,1,w], %w1: f32[120,384,1,1], %w2: f32[120]) {
+    symbol w 10 80 320
+    %c = conv(%x0, %w1, %w2) : f32[1,120,1,w]
+    %y = silu(%c) : f32[1,120,1,w] yield %y })");
+  constexpr ir::Layout nhwc = ir::Layout::nhwc;
+  const device::Problem problem = plain.with_layouts({nhwc, ir::Layout::plain, ir::Layout::plain, nhwc});
+  const auto device = device::open_device("cpu");
+  const device::Tactic& tactic = *device::find_tactic(*device, "onednn.conv");
+  std::mt19937 random(7);
+  const Tensor w1 = random_tensor(random, DType::f32, {120, 384, 1, 1}, 0.1),
+               w2 = random_tensor(random, DType::f32, {120}, 1);
+  const std::vector<Tensor> weights = {{}, w1, w2};
+  const auto stream = device->create_stream();
+  for (const device::Candidate& candidate : tactic.candidates(problem, *device)) {
+    const std::vector<Tensor> constants = tactic.pack(problem, candidate, weights, *device);
+    const auto kernel = tactic.load(problem, candidate, "", *device);
+    for (int64_t width : {80, 10, 33, 120, 240, 320}) {
+      const Tensor x = random_tensor(random, DType::f32, {1, 384, 1, width}, 1);
+      const std::vector<Tensor> operands = {x, w1, w2};
+      const device::Problem concrete = plain.at({{"w", width}});
+      const Tensor wanted = ops::evaluate(concrete.body(), operands)[0];
+      const std::vector<device::BoundTensor> inputs = {
+          {DType::f32, x.shape(), nhwc}, {DType::f32, w1.shape()}, {DType::f32, w2.shape()}};
+      const std::vector<device::BoundTensor> outputs = {{DType::f32, wanted.shape(), nhwc}};
+      const std::vector<Tensor> host(3);
+      const auto bound = kernel->bind({inputs, outputs, host});
+      const std::vector<char> from = to_layout(x, nhwc);
+      const Tensor workspace(DType::u8, {static_cast<int64_t>(bound->workspace_bytes())});
+      Tensor to(DType::f32, wanted.shape());
+      const void* given[] = {from.data(), nullptr, nullptr};
+      void* made[] = {to.raw()};
+      device->execute([&] {
+        bound->enqueue(*stream, {given, made, constants, const_cast<void*>(workspace.raw())});
+      });
+      const Tensor got = from_layout(to.raw(), DType::f32, wanted.shape(), nhwc);
+      for (int64_t i = 0; i < got.size(); ++i)
+        ASSERT_NEAR(got.data<float>()[i], wanted.data<float>()[i], 2e-4)
+            << candidate.id << " at width " << width << ", element " << i;
+    }
+  }
 }
 
 TEST(OnednnConv, WithGroups) {
