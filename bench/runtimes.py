@@ -30,6 +30,10 @@ Run = Callable[[], None]
 Outputs = Callable[[], dict[str, np.ndarray]]
 
 
+# A processor that was idle, a virtual one above all, is slow for a second or so.
+WARM_UP_SECONDS = 1.5
+
+
 def measure(
     runtime: str,
     model: Path,
@@ -55,7 +59,8 @@ def measure(
     if output_dir:
         _call([BURNISH, "run", model, *given, f"--output-dir={output_dir}", *common])
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        _call([BURNISH, "bench", model, *shapes(inputs), f"--duration-s={seconds}", f"--json={file.name}", *common])
+        _call([BURNISH, "bench", model, *shapes(inputs), f"--warmup-ms={1e3 * WARM_UP_SECONDS:g}", f"--duration-s={seconds}",
+               f"--json={file.name}", *common])
         measured = json.loads(Path(file.name).read_text())
     return measured
 
@@ -159,7 +164,7 @@ def main() -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("--input", action="append", required=True, metavar="NAME=FILE.npy")
     parser.add_argument("--threads", type=int, default=available_threads())
-    parser.add_argument("--warmup-s", type=float, default=0.3)
+    parser.add_argument("--warmup-s", type=float, default=WARM_UP_SECONDS)
     parser.add_argument("--duration-s", type=float, default=2.0)
     parser.add_argument("--iterations", type=int, default=10, help="run at least so often")
     parser.add_argument("--output-dir", type=Path, help="write the outputs there as NAME.npy")

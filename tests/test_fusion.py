@@ -1,4 +1,4 @@
-"""What optimising leaves of the transformers: kernels of one run, and what each of them is, from both exporters.
+"""What optimising leaves of networks: kernels of one run, what each of them is, and its memory, from both exporters.
 
 The models are those of scripts/export_models.py; without them the tests are skipped.
 """
@@ -21,11 +21,14 @@ from fetch_models import models_folder  # noqa: E402
 # projection with residual, norm, first product with GELU, second with residual, norm; before the first the embedding
 # with its norm, behind the last the pooler.
 EXPECTED = {"bert_base": (12 * 7 + 2, 12, 25, 12), "minilm": (6 * 7 + 2, 6, 13, 6), "vit_b_16": (91, 12, 25, 12)}
+# Kernels of a run at most, and bytes of values at most. ResNet-50: 53 convolutions, two poolings and the product at the end;
+# the largest set of its live values is 5.22 MB, of MobileNetV2's (52 convolutions, mean, product) 6.02 MB.
+CONVOLUTIONAL = {"resnet50": (56, 5_300_000), "mobilenet_v2": (54, 6_100_000)}
 
 
-def burnish(*arguments: str | Path) -> str:
-    """What the tool prints, without measuring candidates."""
-    command: list[str | Path] = [runtimes.BURNISH, *arguments, "--device=cpu", "--tune=model", "--tuning-cache=none"]
+def burnish(*arguments: str | Path, tune: str = "model") -> str:
+    """What the tool prints, without measuring candidates if not told to."""
+    command: list[str | Path] = [runtimes.BURNISH, *arguments, "--device=cpu", f"--tune={tune}", "--tuning-cache=none"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -36,12 +39,12 @@ def optimised_graph(model: Path) -> str:
     return burnish("inspect", model)
 
 
-def kernels_of_run(model: Path, folder: Path) -> int:
-    """How many kernels `bench` counts in one run."""
+def report_of_run(model: Path, folder: Path, tune: str = "model") -> dict[str, int]:
+    """What `bench` counts in one run."""
     report = folder / "bench.json"
-    burnish("bench", model, "--warmup-ms=0", "--duration-s=0", "--iterations=1", f"--json={report}")
-    kernels: int = json.loads(report.read_text())["kernels"]
-    return kernels
+    burnish("bench", model, "--warmup-ms=0", "--duration-s=0", "--iterations=1", f"--json={report}", tune=tune)
+    counts: dict[str, int] = json.loads(report.read_text())
+    return counts
 
 
 @pytest.mark.parametrize("exporter", ["dynamo", "script"])
@@ -52,7 +55,24 @@ def test_transformers_fuse(name: str, exporter: str, tmp_path: Path) -> None:
     if not model.exists():
         pytest.skip(f"{model} is not exported")
     kernels, attentions, norms, gelus = EXPECTED[name]
-    assert kernels_of_run(model, tmp_path) <= kernels
+    assert report_of_run(model, tmp_path)["kernels"] <= kernels
     graph = optimised_graph(model)
     found = {op: len(re.findall(rf" = {op}\(", graph)) for op in ("attention", "layer_norm", "gelu")}
     assert found == {"attention": attentions, "layer_norm": norms, "gelu": gelus}
+
+
+@pytest.mark.parametrize(
+    ("name", "exporter", "tune"),
+    [(name, exporter, "model") for name in CONVOLUTIONAL for exporter in ("dynamo", "script")]
+    + [("resnet50", "dynamo", "measure")],
+)
+def test_convolutional_networks_fuse(name: str, exporter: str, tune: str, tmp_path: Path) -> None:
+    """One kernel for each convolution with all that surrounds it, no change of layout, and memory near its bound."""
+    model = models_folder() / "exported" / f"{name}_{exporter}" / "model.onnx"
+    if not model.exists():
+        pytest.skip(f"{model} is not exported")
+    kernels, bytes_of_values = CONVOLUTIONAL[name]
+    counts = report_of_run(model, tmp_path, tune)
+    assert counts["kernels"] <= kernels
+    assert counts["arena_values_bytes"] <= bytes_of_values
+    assert counts["arena_bytes"] <= 1.05 * counts["arena_lower_bound_bytes"]
