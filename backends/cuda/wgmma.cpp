@@ -114,7 +114,10 @@ double estimate(const Contraction& c, const Config& config, int multiprocessors)
   const double resident =
       std::max(1.0, std::min(std::floor(228e3 / static_cast<double>(config.shared_bytes() + 1024)),
                              std::ceil(blocks / multiprocessors)));
-  const double waves = std::ceil(blocks / (multiprocessors * resident));
+  // An H100's 132 multiprocessors hold 66 clusters of two, but only 30 of four and 15 of eight.
+  const int together = config.split * config.share_m * config.share_n;
+  const double places = together > 2 ? std::floor(multiprocessors * 10 / 11.0) : multiprocessors;
+  const double waves = std::ceil(blocks / (places * resident));
   const double rows = 64.0 * config.groups;
   const double flops = 2 * rows * config.tile_n * 64 * steps;
   const double a_bytes = rows * row_bytes * steps / config.share_n,
