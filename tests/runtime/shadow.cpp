@@ -30,15 +30,16 @@ int64_t Shadow::bytes(ir::ValueId value) const {
   return ir::storage_bytes(type.dtype, ir::evaluate(type.shape, symbols_), type.layout);
 }
 
-/// By the graph alone: views hold what their operand holds, a concat without a kernel its operands one behind
-/// another.
+/// By the graph alone: views, and transposes and changes of layout without a kernel, hold what their operand
+/// holds; a concat without a kernel its operands one behind another.
 Shadow::Writers Shadow::expected(ir::ValueId value) const {
   const ir::Node* producer = program_.graph->producer(value);
   if (!producer || program_.graph->value(value).constant_only)
     return Writers(static_cast<size_t>(bytes(value)), -1 - value.index);
   const int32_t node = program_.graph->value(value).producer.index;
-  if (!has_step_[static_cast<size_t>(node)] && ops::definition(*producer).view)
-    return expected(producer->inputs[0]);
+  const bool may_be_view = ops::definition(*producer).view || producer->op == &ops::def::reformat ||
+                           producer->op == &ops::def::transpose;
+  if (!has_step_[static_cast<size_t>(node)] && may_be_view) return expected(producer->inputs[0]);
   if (!has_step_[static_cast<size_t>(node)] && producer->op == &ops::def::concat) {
     Writers joined;
     for (ir::ValueId input : producer->inputs) {
