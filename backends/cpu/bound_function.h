@@ -13,20 +13,32 @@ class InputPointers {
  public:
   explicit InputPointers(const device::Problem& problem) {
     int constants = 0;
-    for (int i = 0; i < problem.input_count(); ++i)
+    for (int i = 0; i < problem.input_count(); ++i) {
       constant_.push_back(problem.is_weight(i) ? constants++ : -1);
+      const ir::TensorType& type = problem.input(i);
+      const auto shape = ir::constants(type.shape);
+      bytes_.push_back(shape ? element_count(*shape) * dtype_bytes(type.dtype) : 0);
+    }
     pointers_.resize(constant_.size());
   }
   /// The pointers of one run; valid until the next call.
   const void* const* resolve(const device::Arguments& arguments) {
     for (size_t i = 0; i < constant_.size(); ++i)
-      pointers_[i] = constant_[i] < 0 ? arguments.inputs[i]
-                                      : arguments.constants[static_cast<size_t>(constant_[i])].raw();
+      pointers_[i] = constant_[i] < 0 ? arguments.inputs[i] : weight(arguments, i);
     return pointers_.data();
   }
 
  private:
+  /// A damaged engine may hold less than the weight has.
+  const void* weight(const device::Arguments& arguments, size_t i) const {
+    const size_t at = static_cast<size_t>(constant_[i]);
+    require(at < arguments.constants.size() && arguments.constants[at].bytes() >= bytes_[i],
+            "packed weight {} is missing or too short: build the engine again", at);
+    return arguments.constants[at].raw();
+  }
+
   std::vector<int> constant_;
+  std::vector<int64_t> bytes_;  ///< that each weight has at least, whatever its packed form
   std::vector<const void*> pointers_;
 };
 
