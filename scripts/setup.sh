@@ -25,7 +25,7 @@ for argument in "$@"; do
     --peers) requirements+=(scripts/requirements-peers.txt) ;;
     --all)
       requirements+=(scripts/requirements-peers.txt)
-      optional+=(clang-16 libclang-rt-16-dev clang-format clang-tidy qemu-user fonts-dejavu-core
+      optional+=(clang-16 libclang-rt-16-dev llvm-16 clang-format clang-tidy qemu-user fonts-dejavu-core
                  pocketsphinx-testdata dataset-fashion-mnist)
       ;;
     *) echo "usage: scripts/setup.sh [--cuda] [--peers] [--all]" >&2; exit 2 ;;
