@@ -195,6 +195,14 @@ Support last_of(const Match& match, const Arguments& arguments) {
   return good ? Support::yes() : Support::no("not along the last axis alone");
 }
 
+/// lowest(%x): a constant number that stands for minus infinity: no finite number of its type is lower, or hardly one.
+Support lowest(const Match& match, const Arguments& arguments) {
+  const auto number = arguments.value(0) ? match.number(arguments.value(0)) : std::nullopt;
+  if (!number) return Support::no("not a constant of one number");
+  const double bound = match.type(arguments.value(0)).dtype == DType::f16 ? -65504 : -1e38;
+  return *number <= bound ? Support::yes() : Support::no("{} is more than {}", *number, bound);
+}
+
 constexpr rewrite::NamedPredicate table[] = {
     {"moves_last_to_second_last", 1, moves_last_to_second_last, true},
     {"same_rank", 2, same_rank, true},
@@ -214,6 +222,7 @@ constexpr rewrite::NamedPredicate table[] = {
     {"counts_through", 2, counts_through, true},
     {"counts_along", 3, counts_along, true},
     {"integers", 1, integers, true},
+    {"lowest", 1, lowest, true},
 };
 
 }  // namespace
