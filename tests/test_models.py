@@ -120,13 +120,13 @@ def check_int8(path: Path, inputs: Sequence[Arrays], got: Sequence[Arrays], expe
     """
     import onnxruntime
 
-    ours = [{name: outputs[runtimes.file_name(name)] for name in expected[0]} for outputs in got]
+    ours: list[Arrays] = [{name: outputs[runtimes.file_name(name)] for name in expected[0]} for outputs in got]
     for outputs, wanted in zip(got, expected):
         check(outputs, wanted, limit=1)
     own_error, own_same = 0.0, 1.0
     for seed in range(4):
         session = onnxruntime.InferenceSession(with_other_last_bits(path, seed))
-        other = [dict(zip(expected[0], session.run(list(expected[0]), arrays))) for arrays in inputs]
+        other: list[Arrays] = [dict(zip(expected[0], session.run(list(expected[0]), arrays))) for arrays in inputs]
         own_error = max(own_error, largest_error(other, expected))
         own_same = min(own_same, same_argmax(other, expected))
     error, same = largest_error(ours, expected), same_argmax(ours, expected)
@@ -145,8 +145,8 @@ def test_packaged_model(name: str, tmp_path: Path) -> None:
     names = [output.name for output in session.get_outputs()]
     inputs = [model.inputs(sizes, seed) for seed, sizes in enumerate(model.sizes)]
     engine = build(model.path, inputs, tmp_path)
-    expected = [dict(zip(names, session.run(names, arrays))) for arrays in inputs]
-    got = [run(engine, arrays, tmp_path) for arrays in inputs]
+    expected: list[Arrays] = [dict(zip(names, session.run(names, arrays))) for arrays in inputs]
+    got: list[Arrays] = [run(engine, arrays, tmp_path) for arrays in inputs]
     if name in INT8_MODELS:
         check_int8(model.path, inputs, got, expected)
     else:
@@ -154,8 +154,23 @@ def test_packaged_model(name: str, tmp_path: Path) -> None:
             check(ours, theirs)
 
 
+# Exports that fail, with their reasons: the run fails when one of these passes.
+KNOWN_FAILURES = {
+    "swin_t_script_dynamic": "shapes of its window arithmetic stay symbols that no shape gives at run time: the run stops or crashes",
+}
+
+
+def exported_parameters() -> list[object]:
+    """The exports, those with a known failure marked."""
+
+    def marks(name: str) -> list[pytest.MarkDecorator]:
+        return [pytest.mark.xfail(strict=True, reason=KNOWN_FAILURES[name])] if name in KNOWN_FAILURES else []
+
+    return [pytest.param(path, id=path.name, marks=marks(path.name)) for path in EXPORTED]
+
+
 @pytest.mark.skipif(not EXPORTED, reason="needs scripts/export_models.py")
-@pytest.mark.parametrize("folder", EXPORTED, ids=[path.name for path in EXPORTED])
+@pytest.mark.parametrize("folder", exported_parameters())
 def test_exported_model(folder: Path, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
 
