@@ -18,12 +18,15 @@ namespace {
 
 using LayoutSet = std::vector<ir::Layout>;
 
-/// Sets of layouts that some tactic proposes for the problem, all plain first.
+/// Sets of layouts that some tactic proposes for the problem and runs it with; all plain where none does.
 std::vector<LayoutSet> layout_sets(const device::Problem& problem, const device::Device& device) {
-  std::vector<LayoutSet> sets = {LayoutSet(static_cast<size_t>(problem.input_count() + problem.output_count()), ir::Layout::plain)};
+  const size_t tensors = static_cast<size_t>(problem.input_count() + problem.output_count());
+  std::vector<LayoutSet> sets;
   for (const device::Tactic* tactic : device.tactics())
     for (LayoutSet& set : tactic->layouts(problem, device.info()))
-      if (set.size() == sets[0].size() && std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(std::move(set));
+      if (set.size() == tensors && std::find(sets.begin(), sets.end(), set) == sets.end() && tactic->supports(problem.with_layouts(set), device.info()))
+        sets.push_back(std::move(set));
+  if (sets.empty()) sets.emplace_back(tensors, ir::Layout::plain);
   return sets;
 }
 

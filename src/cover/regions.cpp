@@ -29,7 +29,7 @@ bool fusible(const ir::Graph& graph, ir::NodeId id) {
 }
 
 bool anchors_regions(const ops::OpDef& op) {
-  return op.fusion == ops::Fusion::contraction || op.fusion == ops::Fusion::reduction || op.fusion == ops::Fusion::pointwise;
+  return op.fusion == ops::Fusion::contraction || op.fusion == ops::Fusion::reduction || op.fusion == ops::Fusion::pointwise || &op == &ops::def::concat;
 }
 
 /// Grows a region forward from its anchor, pulling in pointwise producers that nothing else needs.

@@ -1,8 +1,10 @@
 #include "device/layout.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/dispatch.h"
+#include "base/parallel.h"
 
 namespace burnish::device {
 namespace {
@@ -11,7 +13,7 @@ int64_t block_of(ir::Layout layout) { return layout == ir::Layout::c8 ? 8 : layo
 
 bool divides(int64_t block, const ir::Dim& dim) { return block == 1 || (dim.is_constant() && dim.constant() % block == 0); }
 
-/// Calls body(plain index, laid-out index) for every element of a tensor of rank >= 2.
+/// Calls body(plain index, laid-out index) for every element of a tensor of rank >= 2, in parallel.
 template <class Body>
 void for_each_element(const Shape& shape, ir::Layout layout, Body&& body) {
   const int64_t batch = shape[0], channels = shape[1];
@@ -19,10 +21,13 @@ void for_each_element(const Shape& shape, ir::Layout layout, Body&& body) {
   for (size_t d = 2; d < shape.size(); ++d) pixels *= shape[d];
   const int64_t block = layout == ir::Layout::nhwc ? channels : block_of(layout);
   const int64_t blocks = channels == 0 ? 0 : (channels + block - 1) / block;
-  for (int64_t n = 0; n < batch; ++n)
-    for (int64_t c = 0; c < channels; ++c)
-      for (int64_t p = 0; p < pixels; ++p)
-        body((n * channels + c) * pixels + p, ((n * blocks + c / block) * pixels + p) * block + c % block);
+  constexpr int64_t grain = 1 << 14;
+  parallel_for(batch * channels, grain / std::max<int64_t>(1, pixels), [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const int64_t n = plane / channels, c = plane % channels;
+      for (int64_t p = 0; p < pixels; ++p) body(plane * pixels + p, ((n * blocks + c / block) * pixels + p) * block + c % block);
+    }
+  });
 }
 
 /// Logical dimensions, outermost in memory first.

@@ -1,11 +1,12 @@
 #include "tune/oracle.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <random>
 
 #include "base/dispatch.h"
+#include "base/parallel.h"
 #include "device/layout.h"
 #include "ops/evaluate.h"
 #include "ops/seeded_inputs.h"
@@ -43,9 +44,23 @@ bool can_be_tried(const device::Problem& problem) {
   return true;
 }
 
+namespace {
+
+constexpr int64_t grain = 1 << 15;  // elements: less is not worth a thread
+
+/// The i-th number of a sequence that any thread can start anywhere (SplitMix64's mixing of a counter).
+uint64_t hashed(uint64_t i) {
+  i = (i + 1) * 0x9e3779b97f4a7c15u;
+  i = (i ^ (i >> 30)) * 0xbf58476d1ce4e5b9u;
+  i = (i ^ (i >> 27)) * 0x94d049bb133111ebu;
+  return i ^ (i >> 31);
+}
+
+}  // namespace
+
 std::vector<Tensor> trial_inputs(const device::Problem& problem) {
-  std::mt19937 random(20261122);
   std::vector<Tensor> inputs;
+  uint64_t first = 0;  // of this input in the sequence
   for (int i = 0; i < problem.input_count(); ++i) {
     const ir::TensorType& type = problem.input(i);
     if (!is_float(type.dtype)) {
@@ -55,12 +70,18 @@ std::vector<Tensor> trial_inputs(const device::Problem& problem) {
     Tensor tensor(type.dtype, *ir::constants(type.shape));
     // A weight's scale keeps sums over its inputs near 1.
     double scale = 1;
-    if (problem.is_weight(i) && tensor.rank() >= 2) scale = 1 / std::sqrt(std::max<double>(1, static_cast<double>(tensor.size()) / static_cast<double>(std::max<int64_t>(1, tensor.shape()[0]))));
+    if (problem.is_weight(i) && tensor.rank() >= 2)
+      scale = 1 / std::sqrt(std::max<double>(1, static_cast<double>(tensor.size()) / static_cast<double>(std::max<int64_t>(1, tensor.shape()[0]))));
     dispatch(FloatTypes{}, type.dtype, [&]<class T>(Type<T>) {
       T* data = tensor.data<T>();
-      for (int64_t j = 0; j < tensor.size(); ++j)
-        data[j] = static_cast<T>(static_cast<float>(scale * (static_cast<double>(random()) / 2147483648.0 - 1)));
+      parallel_for(tensor.size(), grain, [&](int64_t begin, int64_t end) {
+        for (int64_t j = begin; j < end; ++j) {
+          const double uniform = static_cast<double>(hashed(first + static_cast<uint64_t>(j)) >> 11) * 0x1p-52 - 1;  // [-1, 1)
+          data[j] = static_cast<T>(static_cast<float>(scale * uniform));
+        }
+      });
     });
+    first += static_cast<uint64_t>(tensor.size());
     inputs.push_back(std::move(tensor));
   }
   return inputs;
@@ -68,25 +89,51 @@ std::vector<Tensor> trial_inputs(const device::Problem& problem) {
 
 std::vector<Tensor> expected_outputs(const device::Problem& problem) { return ops::evaluate(problem.body(), trial_inputs(problem)); }
 
-double relative_error(const Tensor& result, const Tensor& expected) {
+namespace {
+
+/// Sums over a run of two tensors' elements.
+struct Distance {
   double difference = 0, norm = 0;
   bool bad = false;
+};
+
+template <class T>
+Distance distance(const T* a, const T* b, int64_t begin, int64_t end) {
+  Distance sum;
+  for (int64_t i = begin; i < end; ++i) {
+    const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+    if (std::isnan(x) != std::isnan(y)) sum.bad = true;
+    if (!std::isfinite(x) || !std::isfinite(y)) {
+      sum.bad = sum.bad || (std::isinf(y) && x != y) || (std::isinf(x) && x != y);
+      continue;
+    }
+    sum.difference += (x - y) * (x - y);
+    sum.norm += y * y;
+  }
+  return sum;
+}
+
+}  // namespace
+
+double relative_error(const Tensor& result, const Tensor& expected) {
+  const int64_t runs = (expected.size() + grain - 1) / grain;  // cut by size alone, so that sums repeat
+  std::vector<Distance> parts(static_cast<size_t>(runs));
   dispatch(NumberAndBoolTypes{}, expected.dtype(), [&]<class T>(Type<T>) {
     const T* a = result.data<T>();
     const T* b = expected.data<T>();
-    for (int64_t i = 0; i < expected.size(); ++i) {
-      const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
-      if (std::isnan(x) != std::isnan(y)) bad = true;
-      if (!std::isfinite(x) || !std::isfinite(y)) {
-        bad = bad || (std::isinf(y) && x != y) || (std::isinf(x) && x != y);
-        continue;
-      }
-      difference += (x - y) * (x - y);
-      norm += y * y;
-    }
+    parallel_for(runs, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t run = begin; run < end; ++run)
+        parts[static_cast<size_t>(run)] = distance(a, b, run * grain, std::min(expected.size(), (run + 1) * grain));
+    });
   });
-  if (bad) return std::numeric_limits<double>::infinity();
-  return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
+  Distance all;
+  for (const Distance& part : parts) {
+    all.difference += part.difference;
+    all.norm += part.norm;
+    all.bad = all.bad || part.bad;
+  }
+  if (all.bad) return std::numeric_limits<double>::infinity();
+  return all.norm > 0 ? std::sqrt(all.difference / all.norm) : std::sqrt(all.difference);
 }
 
 double allowed_error(DType dtype) {
@@ -101,14 +148,6 @@ double allowed_error(DType dtype) {
 
 namespace {
 
-/// Buffers of one problem on a device, filled with the trial inputs.
-struct Buffers {
-  std::vector<Tensor> inputs, outputs, constants;
-  Tensor workspace;
-  std::vector<const void*> input_pointers;
-  std::vector<void*> output_pointers;
-};
-
 Tensor to_device(const Tensor& host, device::Device& device, device::Stream& stream) {
   Tensor copy = device.make_tensor(host.dtype(), host.shape(), static_cast<size_t>(host.bytes()));
   device.copy(copy.raw(), host.raw(), static_cast<size_t>(host.bytes()), stream);
@@ -118,64 +157,159 @@ Tensor to_device(const Tensor& host, device::Device& device, device::Stream& str
 
 }  // namespace
 
-TrialResult try_candidate(const device::Problem& problem, const device::Tactic& tactic, const device::Candidate& candidate,
-                          const std::vector<Tensor>& expected, device::Device& device, double budget_us,
-                          const std::string* compiled) {
-  TrialResult result;
-  const std::vector<Tensor> inputs = trial_inputs(problem);
-  std::vector<Tensor> weights(inputs.size());
-  std::vector<device::BoundTensor> bound_inputs, bound_outputs;
-  for (int i = 0; i < problem.input_count(); ++i) {
-    if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = inputs[static_cast<size_t>(i)];
-    bound_inputs.push_back({problem.input(i).dtype, inputs[static_cast<size_t>(i)].shape(), problem.input(i).layout});
-  }
-  for (int i = 0; i < problem.output_count(); ++i)
-    bound_outputs.push_back({problem.output(i).dtype, *ir::constants(problem.output(i).shape), problem.output(i).layout});
-  const std::string code = compiled ? *compiled : tactic.compile(problem, candidate, device);
-  const std::vector<Tensor> packed = tactic.pack(problem, candidate, weights, device);
-  device.execute([&] {
-    const std::unique_ptr<device::Stream> stream = device.create_stream();
-    const std::unique_ptr<device::Kernel> kernel = tactic.load(problem, candidate, code, device);
-    const std::vector<Tensor> host_inputs(inputs.size());
-    const std::unique_ptr<device::BoundKernel> bound = kernel->bind({bound_inputs, bound_outputs, host_inputs});
-    // Two sets of buffers, so that what one call leaves in the nearest cache does not serve the next.
-    std::vector<Buffers> sets(2);
-    for (Buffers& set : sets) {
+/// What is the same for all candidates of a problem. Two sets of buffers, so that what one call leaves in the nearest
+/// cache does not serve the next.
+struct Trial::State {
+  struct Buffers {
+    std::vector<Tensor> inputs;
+    std::vector<Tensor> outputs;  ///< with `guard` bytes before and behind
+  };
+  static constexpr int64_t guard = 256;  ///< keeps the alignment of allocations
+
+  State(const device::Problem& tried, const std::vector<Tensor>& wanted, device::Device& on)
+      : problem(tried), device(on), weights(static_cast<size_t>(tried.input_count())), sets(2) {
+    const std::vector<Tensor> inputs = trial_inputs(problem);
+    for (int i = 0; i < problem.input_count(); ++i) {
+      if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = inputs[static_cast<size_t>(i)];
+      bound_inputs.push_back({problem.input(i).dtype, inputs[static_cast<size_t>(i)].shape(), problem.input(i).layout});
+    }
+    for (int i = 0; i < problem.output_count(); ++i)
+      bound_outputs.push_back({problem.output(i).dtype, *ir::constants(problem.output(i).shape), problem.output(i).layout});
+    for (size_t i = 0; i < wanted.size(); ++i) expected.push_back(comparable(device::to_layout(wanted[i], bound_outputs[i].layout).raw(), bound_outputs[i]));
+    device.execute([&] {
+      stream = device.create_stream();
       for (size_t i = 0; i < inputs.size(); ++i) {
         const bool weight = problem.is_weight(static_cast<int>(i));
-        set.inputs.push_back(weight ? Tensor() : to_device(device::to_layout(inputs[i], bound_inputs[i].layout), device, *stream));
-        set.input_pointers.push_back(weight ? nullptr : set.inputs.back().raw());
+        const Tensor laid_out = weight ? Tensor() : device::to_layout(inputs[i], bound_inputs[i].layout);
+        for (Buffers& set : sets) set.inputs.push_back(weight ? Tensor() : to_device(laid_out, device, *stream));
       }
-      for (const device::BoundTensor& output : bound_outputs) {
-        set.outputs.push_back(device.make_tensor(DType::u8, {output.bytes()}, static_cast<size_t>(output.bytes())));
-        set.output_pointers.push_back(set.outputs.back().raw());
+      for (Buffers& set : sets)
+        for (const device::BoundTensor& output : bound_outputs)
+          set.outputs.push_back(device.make_tensor(DType::u8, {output.bytes() + 2 * guard}, static_cast<size_t>(output.bytes() + 2 * guard)));
+    });
+  }
+
+  /// A tensor of its own type, as it lies where no element is padding: what large outputs are compared as.
+  static Tensor comparable(const void* laid_out, const device::BoundTensor& type) {
+    const bool padded = type.layout != ir::Layout::plain && type.layout != ir::Layout::nhwc;
+    Tensor copy = padded ? device::from_layout(laid_out, type.dtype, type.shape, type.layout) : Tensor(type.dtype, type.shape);
+    if (!padded && copy.bytes() > 0) std::memcpy(copy.raw(), laid_out, static_cast<size_t>(copy.bytes()));
+    return copy;
+  }
+
+  device::Problem problem;
+  std::vector<Tensor> expected;
+  device::Device& device;
+  std::vector<Tensor> weights;
+  std::vector<device::BoundTensor> bound_inputs, bound_outputs;
+  std::unique_ptr<device::Stream> stream;
+  std::vector<Buffers> sets;
+};
+
+namespace {
+
+constexpr uint8_t untouched_byte = 0xff;  // in every float type a NaN
+
+/// One candidate's kernel on the trial's buffers.
+class Attempt {
+ public:
+  Attempt(Trial::State& state, const device::Kernel& kernel, const std::vector<Tensor>& packed) : state_(state) {
+    const std::vector<Tensor> host_inputs(state.bound_inputs.size());
+    bound_ = kernel.bind({state.bound_inputs, state.bound_outputs, host_inputs});
+    std::vector<Tensor> constants;
+    for (const Tensor& constant : packed)
+      constants.push_back(state.device.on_host() ? constant : to_device(constant, state.device, *state.stream));
+    for (Trial::State::Buffers& set : state.sets) {
+      Pointers& at = pointers_.emplace_back();
+      for (const Tensor& input : set.inputs) at.inputs.push_back(input.raw());
+      for (Tensor& output : set.outputs) {
+        fill(output);
+        at.outputs.push_back(static_cast<char*>(output.raw()) + Trial::State::guard);
       }
-      for (const Tensor& constant : packed) set.constants.push_back(device.on_host() ? constant : to_device(constant, device, *stream));
-      set.workspace = device.make_tensor(DType::u8, {static_cast<int64_t>(bound->workspace_bytes())}, bound->workspace_bytes());
-      // In place, where the kernel wants it: the output's buffer starts with that input's data.
-      const int shared = bound->in_place_input();
-      if (shared >= 0 && set.input_pointers[static_cast<size_t>(shared)] && bound_inputs[static_cast<size_t>(shared)].bytes() == bound_outputs[0].bytes()) {
-        device.copy(set.output_pointers[0], set.input_pointers[static_cast<size_t>(shared)], static_cast<size_t>(bound_outputs[0].bytes()), *stream);
-        set.input_pointers[static_cast<size_t>(shared)] = set.output_pointers[0];
-      }
+      at.constants = constants;
+      at.workspace = state.device.make_tensor(DType::u8, {static_cast<int64_t>(bound_->workspace_bytes())}, bound_->workspace_bytes());
+      share_input(at);
     }
-    const auto enqueue = [&](device::Stream& on, int which) {
-      Buffers& set = sets[static_cast<size_t>(which) % sets.size()];
-      bound->enqueue(on, {set.input_pointers, set.output_pointers, set.constants, set.workspace.raw()});
-    };
-    enqueue(*stream, 0);
-    stream->synchronize();
-    for (size_t i = 0; i < expected.size() && result.wrong.empty(); ++i) {
-      Tensor bytes(DType::u8, {bound_outputs[i].bytes()});
-      device.copy(bytes.raw(), sets[0].outputs[i].raw(), static_cast<size_t>(bytes.bytes()), *stream);
-      stream->synchronize();
-      const Tensor plain = device::from_layout(bytes.raw(), bound_outputs[i].dtype, bound_outputs[i].shape, bound_outputs[i].layout);
-      const double error = relative_error(plain, expected[i]);
-      if (!(error <= allowed_error(bound_outputs[i].dtype))) result.wrong = fmt::format("output {} is off by {:.2g} in relative L2", i, error);
-    }
-    if (result.wrong.empty()) result.microseconds = device.measure(enqueue, static_cast<int>(sets.size()), budget_us);
+  }
+
+  void enqueue(device::Stream& on, int which) {
+    Pointers& at = pointers_[static_cast<size_t>(which) % pointers_.size()];
+    bound_->enqueue(on, {at.inputs, at.outputs, at.constants, at.workspace.raw()});
+  }
+
+  /// How output `i` of the first set differs from what is expected; empty where it agrees.
+  std::string difference(size_t i) const {
+    const device::BoundTensor& type = state_.bound_outputs[i];
+    const Tensor& output = state_.sets[0].outputs[i];
+    Tensor bytes(DType::u8, output.shape());
+    state_.device.copy(bytes.raw(), output.raw(), static_cast<size_t>(bytes.bytes()), *state_.stream);
+    state_.stream->synchronize();
+    const uint8_t *first = bytes.data<uint8_t>(), *last = first + bytes.size();
+    const auto untouched = [](uint8_t byte) { return byte == untouched_byte; };
+    constexpr int64_t guard = Trial::State::guard;
+    if (!std::all_of(first, first + guard, untouched) || !std::all_of(last - guard, last, untouched))
+      return fmt::format("it writes outside output {}", i);
+    const double error = relative_error(Trial::State::comparable(first + guard, type), state_.expected[i]);
+    return error <= allowed_error(type.dtype) ? "" : fmt::format("output {} is off by {:.2g} in relative L2", i, error);
+  }
+
+ private:
+  struct Pointers {
+    std::vector<const void*> inputs;
+    std::vector<void*> outputs;
+    std::vector<Tensor> constants;
+    Tensor workspace;
+  };
+
+  /// What an earlier candidate left must not pass for this one's result.
+  void fill(Tensor& output) const {
+    Tensor bytes(DType::u8, output.shape());
+    std::memset(bytes.raw(), untouched_byte, static_cast<size_t>(bytes.bytes()));
+    state_.device.copy(output.raw(), bytes.raw(), static_cast<size_t>(bytes.bytes()), *state_.stream);
+    state_.stream->synchronize();
+  }
+
+  /// In place, where the kernel wants it: the output's buffer starts with that input's data.
+  void share_input(Pointers& at) {
+    const int input = bound_->in_place_input();
+    if (input < 0 || !at.inputs[static_cast<size_t>(input)]) return;
+    const int64_t bytes = state_.bound_outputs[0].bytes();
+    if (state_.bound_inputs[static_cast<size_t>(input)].bytes() != bytes) return;
+    state_.device.copy(at.outputs[0], at.inputs[static_cast<size_t>(input)], static_cast<size_t>(bytes), *state_.stream);
+    at.inputs[static_cast<size_t>(input)] = at.outputs[0];
+  }
+
+  Trial::State& state_;
+  std::unique_ptr<device::BoundKernel> bound_;
+  std::vector<Pointers> pointers_;
+};
+
+}  // namespace
+
+Trial::Trial(const device::Problem& problem, const std::vector<Tensor>& expected, device::Device& device)
+    : state_(std::make_unique<State>(problem, expected, device)) {}
+Trial::~Trial() = default;
+
+TrialResult Trial::run(const device::Tactic& tactic, const device::Candidate& candidate, double budget_us, const std::string* compiled) {
+  State& state = *state_;
+  TrialResult result;
+  const std::string code = compiled ? *compiled : tactic.compile(state.problem, candidate, state.device);
+  const std::vector<Tensor> packed = tactic.pack(state.problem, candidate, state.weights, state.device);
+  state.device.execute([&] {
+    const std::unique_ptr<device::Kernel> kernel = tactic.load(state.problem, candidate, code, state.device);
+    Attempt attempt(state, *kernel, packed);
+    attempt.enqueue(*state.stream, 0);
+    state.stream->synchronize();
+    for (size_t i = 0; i < state.expected.size() && result.wrong.empty(); ++i) result.wrong = attempt.difference(i);
+    if (result.wrong.empty())
+      result.microseconds = state.device.measure([&](device::Stream& on, int which) { attempt.enqueue(on, which); }, static_cast<int>(state.sets.size()), budget_us);
   });
   return result;
+}
+
+TrialResult try_candidate(const device::Problem& problem, const device::Tactic& tactic, const device::Candidate& candidate,
+                          const std::vector<Tensor>& expected, device::Device& device, double budget_us) {
+  return Trial(problem, expected, device).run(tactic, candidate, budget_us);
 }
 
 }  // namespace burnish::tune

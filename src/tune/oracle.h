@@ -1,6 +1,7 @@
 // Trying one candidate: its result against the reference, then its time.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,27 @@ struct TrialResult {
   std::string wrong;  ///< how the result differs from the reference; empty where it agrees
 };
 
-/// Packs, loads, binds and runs a candidate on the problem's trial inputs, then measures it. Throws Error where it
-/// cannot be run. `problem` must be static. `code` is what the tactic's compile() gave, where that was called already.
+/// Tries candidates of one problem: its inputs and the device's buffers are made once for all of them.
+class Trial {
+ public:
+  /// `problem` must be static; `expected` is expected_outputs()'; the device outlives the trial.
+  Trial(const device::Problem& problem, const std::vector<Tensor>& expected, device::Device& device);
+  ~Trial();
+  Trial(const Trial&) = delete;
+
+  /// Packs, loads, binds and runs a candidate, compares, then measures it. Throws Error where it cannot be run. `code` is
+  /// what the tactic's compile() gave, where that was called already.
+  TrialResult run(const device::Tactic& tactic, const device::Candidate& candidate, double budget_us, const std::string* code = nullptr);
+
+  struct State;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+/// One candidate's trial.
 TrialResult try_candidate(const device::Problem& problem, const device::Tactic& tactic, const device::Candidate& candidate,
-                          const std::vector<Tensor>& expected, device::Device& device, double budget_us,
-                          const std::string* code = nullptr);
+                          const std::vector<Tensor>& expected, device::Device& device, double budget_us);
 
 /// The relative L2 distance of two tensors of one floating type; infinity where one has a NaN and the other not.
 double relative_error(const Tensor& result, const Tensor& expected);

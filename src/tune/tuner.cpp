@@ -149,11 +149,13 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
   auto reference = references_.find(key);
   if (reference == references_.end()) reference = references_.emplace(key, expected_outputs(problem)).first;
   const std::vector<std::optional<std::string>> codes = compile_all(problem, ways, *device_);
+  std::unique_ptr<tune::Trial> trial;
   for (size_t i = 0; i < ways.size(); ++i) {
     Timed& way = ways[i];
     const std::string name = fmt::format("{} {}", way.tactic->name(), way.candidate.id);
     try {
-      const TrialResult result = try_candidate(problem, *way.tactic, way.candidate, reference->second, *device_, options_.budget_us, codes[i] ? &*codes[i] : nullptr);
+      if (!trial) trial = std::make_unique<tune::Trial>(problem, reference->second, *device_);
+      const TrialResult result = trial->run(*way.tactic, way.candidate, options_.budget_us, codes[i] ? &*codes[i] : nullptr);
       ++timed_;
       if (!result.wrong.empty()) {
         rejected_.push_back(fmt::format("{}: {}: {}", problem.text(), name, result.wrong));
