@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ops/cast.h"
 #include "ops/pointwise.h"
 #include "ops/table.h"
 
@@ -43,7 +44,9 @@ bool is_cast(const ops::OpDef& op) { return op.name == "cast"; }
 bool is_copy(const ops::OpDef& op) { return op.name == "reformat" || op.name == "identity"; }
 
 /// A value of `from`'s compute type as it is after a Cast to `to`.
-std::string cast_text(const std::string& value, DType from, DType to) {
+std::string cast_text(const std::string& value, DType from, DType to, bool saturate) {
+  if (to == DType::f8e4m3 || to == DType::f8e5m2)
+    return fmt::format("widen<{0}>(to_{0}(float({1}), {2}))", memory_type(to), value, saturate);
   if (to == DType::boolean) return fmt::format("({} != 0)", value);
   const std::string converted = compute_type(from) == compute_type(to)
                                     ? value
@@ -53,10 +56,6 @@ std::string cast_text(const std::string& value, DType from, DType to) {
 }
 
 }  // namespace
-
-bool is_device_type(DType dtype) {
-  return dtype != DType::i4 && dtype != DType::u4 && dtype != DType::f8e4m3 && dtype != DType::f8e5m2;
-}
 
 std::string memory_type(DType dtype) {
   switch (dtype) {
@@ -84,15 +83,23 @@ std::string memory_type(DType dtype) {
       return "int64_t";
     case DType::u64:
       return "uint64_t";
+    case DType::f8e4m3:
+      return "f8e4m3";
+    case DType::f8e5m2:
+      return "f8e5m2";
+    case DType::i4:
+      return "i4";
+    case DType::u4:
+      return "u4";
     case DType::boolean:
-      return "bool";
-    default:
-      fail("element type {} has no CUDA kernels", dtype_name(dtype));
+      break;
   }
+  return "bool";
 }
 
 std::string compute_type(DType dtype) {
-  return dtype == DType::f16 || dtype == DType::bf16 ? "float" : memory_type(dtype);
+  if (dtype == DType::i4 || dtype == DType::u4) return "int32_t";
+  return is_floating(dtype) && dtype != DType::f64 ? "float" : memory_type(dtype);
 }
 
 std::string literal_text(const Tensor& value) {
@@ -110,6 +117,14 @@ std::string literal_text(const Tensor& value) {
       return value.data<bool>()[0] ? "true" : "false";
     case DType::u64:
       return fmt::format("{}ull", value.data<uint64_t>()[0]);
+    case DType::f8e4m3:
+      return fmt::format("float({})", double_text(value.data<Float8E4M3>()[0]));
+    case DType::f8e5m2:
+      return fmt::format("float({})", double_text(value.data<Float8E5M2>()[0]));
+    case DType::i4:
+      return fmt::format("int32_t({})", int{value.data<Int4>()[0]});
+    case DType::u4:
+      return fmt::format("int32_t({})", int{value.data<UInt4>()[0]});
     default:
       break;
   }
@@ -127,13 +142,9 @@ Support BodyText::supports(const device::Problem& problem, size_t i) {
   if (!op.expression && !is_cast(op) && !is_copy(op)) return Support::no("{} is not pointwise", op.name);
   for (ir::ValueId value : node.inputs) {
     if (!value) return Support::no("{} lacks an input", op.name);
-    const DType dtype = problem.body().value(value).type.dtype;
-    if (!is_device_type(dtype)) return Support::no("{} of {} has no CUDA kernel", op.name, dtype_name(dtype));
     if (!problem.literal(value).empty() && problem.literal(value).size() != 1)
       return Support::no("{} has a literal of several elements", op.name);
   }
-  const DType result = problem.body().value(node.outputs[0]).type.dtype;
-  if (!is_device_type(result)) return Support::no("{} to {} has no CUDA kernel", op.name, dtype_name(result));
   return Support::yes();
 }
 
@@ -152,8 +163,9 @@ void BodyText::add_node(size_t i) {
   const DType result = dtype(node.outputs[0]);
   const std::string variable = fmt::format("v{}", node.outputs[0].index);
   if (is_copy(op) || is_cast(op)) {
-    const std::string value =
-        is_copy(op) ? name(node.inputs[0]) : cast_text(name(node.inputs[0]), dtype(node.inputs[0]), result);
+    const std::string value = is_copy(op) ? name(node.inputs[0])
+                                          : cast_text(name(node.inputs[0]), dtype(node.inputs[0]), result,
+                                                      node.attributes.as<ops::CastAttributes>().saturate);
     statements_ += fmt::format("    const {} {} = {};\n", compute_type(result), variable, value);
     define(node.outputs[0], variable);
     return;

@@ -13,8 +13,6 @@ namespace burnish::cuda {
 std::string memory_type(DType dtype);
 /// The type that arithmetic is done in: "float" for the narrow floats.
 std::string compute_type(DType dtype);
-/// False for the types that kernels do not take: four-bit integers and, so far, eight-bit floats.
-bool is_device_type(DType dtype);
 /// `value` as CUDA text of compute_type(dtype).
 std::string literal_text(const Tensor& value);
 

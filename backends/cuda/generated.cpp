@@ -1,7 +1,7 @@
 #include "cuda/generated.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "cuda/body_text.h"
 #include "cuda/kernel_text.h"
@@ -65,6 +65,37 @@ class Module {
   CudaDevice& device_;
   CUmodule module_ = nullptr;
 };
+
+/// The problem with the data of those operands that the host knows as literals. Only problems of one op have
+/// such operands.
+device::Problem with_host_data(const device::Problem& problem, std::span<const Tensor> host_inputs) {
+  if (std::all_of(host_inputs.begin(), host_inputs.end(), [](const Tensor& data) { return data.empty(); }))
+    return problem;
+  require(problem.nodes().size() == 1, "internal: a region with operands on the host");
+  const ir::Graph& body = problem.body();
+  const ir::Node& node = problem.node(0);
+  ir::Graph graph("bound");
+  std::map<ir::ValueId, ir::ValueId> copied;
+  for (int i = 0; i < problem.input_count(); ++i) {
+    const ir::ValueId input = body.inputs()[static_cast<size_t>(i)];
+    const Tensor& data = host_inputs[static_cast<size_t>(i)];
+    copied[input] = data.empty() ? graph.add_input(body.value(input).name, problem.input(i))
+                                 : graph.add_constant(body.value(input).name, data);
+  }
+  std::vector<ir::ValueId> operands;
+  for (ir::ValueId value : node.inputs) {
+    if (value && !copied.contains(value))
+      copied[value] = graph.add_constant(body.value(value).name, problem.literal(value));
+    operands.push_back(value ? copied.at(value) : ir::ValueId{});
+  }
+  const ir::NodeId made =
+      graph.add_node(*node.op, node.attributes, operands, static_cast<int>(node.outputs.size()));
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    graph.value(graph.node(made).outputs[i]).type = body.value(node.outputs[i]).type;
+    graph.outputs.push_back({"", graph.node(made).outputs[i]});
+  }
+  return device::Problem::of(graph, made);
+}
 
 struct BoundLaunch {
   CUfunction function = nullptr;
@@ -176,11 +207,13 @@ class GeneratedKernel : public device::Kernel {
         module_(device, cubin) {}
 
   std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
-    const ir::Bindings bindings = bindings_of(problem_, arguments);
-    const device::Problem concrete = problem_.at(bindings);
+    ir::Bindings bindings = bindings_of(problem_, arguments);
+    const device::Problem concrete = with_host_data(problem_.at(bindings), arguments.host_inputs);
+    bindings.merge(tactic_.late_sizes(concrete));
     std::vector<BoundLaunch> launches;
     for (Launch& launch : tactic_.launches(concrete, problem_, candidate_, device_.arch()))
-      launches.push_back({module_.function(launch.entry, launch.shared_bytes), launch, {}, nullptr});
+      if (launch.grid[0] > 0 && launch.grid[1] > 0 && launch.grid[2] > 0)  // nothing to do on empty tensors
+        launches.push_back({module_.function(launch.entry, launch.shared_bytes), launch, {}, nullptr});
     std::vector<int> inputs;
     for (int i = 0; i < problem_.input_count(); ++i)
       if (!problem_.is_weight(i)) inputs.push_back(i);

@@ -78,6 +78,8 @@ class GeneratedTactic : public device::Tactic {
   /// `problem` has numbers only; `written` is the one that the text was written for.
   virtual std::vector<Launch> launches(const device::Problem& problem, const device::Problem& written,
                                        const std::string& candidate, const Arch& arch) const = 0;
+  /// The values of symbols of the tactic's own in sizes(), from a problem whose host operands are all known.
+  virtual ir::Bindings late_sizes(const device::Problem&) const { return {}; }
   virtual size_t workspace_bytes(const device::Problem&, const std::string& /*candidate*/,
                                  const Arch&) const {
     return 0;

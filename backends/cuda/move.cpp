@@ -128,21 +128,6 @@ Support plan(const Problem& problem, std::vector<Copy>& copies) {
       begin = begin + problem.output(i).shape[axis];
       copies.push_back(std::move(copy));
     }
-  } else if (node.op == &ops::def::concat) {
-    const ir::TensorType& y = problem.output(0);
-    const size_t axis =
-        static_cast<size_t>(ops::normalize_axis(node.attributes.as<ops::AxisAttributes>().axis, y.rank()));
-    Dim begin = 0;
-    for (ir::ValueId value : node.inputs) {
-      const int input = problem.input_index(value);
-      if (input < 0) return Support::no("a part is a literal");
-      Copy copy{
-          input, 0, problem.input(input).shape, logical_strides(problem.input(input)), logical_strides(y),
-          0,     0};
-      copy.to_offset = begin * copy.to[axis];
-      begin = begin + copy.sizes[axis];
-      copies.push_back(std::move(copy));
-    }
   } else if (node.op == &ops::def::gather) {  // at one index
     const ops::StridedSource found = ops::strided_source(problem.body(), node.outputs[0]);
     if (found.moves.empty()) return Support::no("a gather at several indices");

@@ -23,6 +23,22 @@ const std::map<std::string, int>& kinds() {
   return kinds;
 }
 
+/// Threads of a block, and blocks that share the length.
+struct Config {
+  int threads = 128, split = 1;
+
+  std::string id() const { return fmt::format("t{}.k{}", threads, split); }
+  static Config parse(const std::string& id);
+};
+constexpr Config configs[] = {{128, 1}, {512, 1}, {256, 8}};
+
+Config Config::parse(const std::string& id) {
+  const auto found = std::find_if(std::begin(configs), std::end(configs),
+                                  [&](const Config& config) { return config.id() == id; });
+  require(found != std::end(configs), "'{}' is no candidate of cuda.reduce", id);
+  return *found;
+}
+
 struct Reduction {
   Dim outer = 1, length = 1, inner = 1;
 };
@@ -117,13 +133,41 @@ class Reduce : public GeneratedTactic {
     return uniform_layouts(problem);
   }
 
-  std::string source(const Problem& problem, const std::string&, const Arch&) const override {
+  std::vector<device::Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
+    const Problem problem = any.at_opt();
     const Reduction reduction = reduction_of(problem);
+    const int64_t width = int64_t{side_by_side(problem, reduction)} * vector(problem, reduction);
+    const double blocks =
+        static_cast<double>(reduction.outer.constant() * ((reduction.inner.constant() + width - 1) / width));
+    const double bytes =
+        static_cast<double>(reduction.length.constant() * width * dtype_bytes(problem.input(0).dtype));
+    // Clusters meet in floats, and every block of one has lines to fold.
+    const bool splits = gpu.arch.number >= 90 && any.is_static() &&
+                        compute_type(problem.input(0).dtype) == "float" && reduction.length.constant() >= 256;
+    std::vector<device::Candidate> found;
+    for (const Config& config : configs) {
+      if (config.split > 1 && !splits) continue;
+      const double rate = config.threads > 128 ? 120e3 : 50e3;  // bytes a microsecond of one block
+      const double waves =
+          std::max(1.0, blocks * config.split * config.threads / (gpu.multiprocessors * 2048.0));
+      found.push_back(
+          {config.id(), 1.8 + (config.split > 1 ? 0.7 : 0) + waves * bytes / config.split / rate});
+    }
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    return found;
+  }
+
+  std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
+    const Reduction reduction = reduction_of(problem);
+    const Config config = Config::parse(candidate);
     return fmt::format("using Element = {};\n", memory_type(problem.input(0).dtype)) +
            constants_text({{"KIND", kinds().at(problem.op(0).name)},
+                           {"THREADS", config.threads},
+                           {"SPLIT", config.split},
                            {"TX", side_by_side(problem, reduction)},
                            {"VECTOR", vector(problem, reduction)}}) +
-           kernel_text("reduce");
+           "}\n" + kernel_text("tensor_core") + "namespace burnish {\n" + kernel_text("reduce");
   }
 
   Sizes sizes(const Problem& problem, const std::string&) const override {
@@ -134,13 +178,17 @@ class Reduce : public GeneratedTactic {
     return sizes;
   }
 
-  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string&,
+  std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string& candidate,
                                const Arch&) const override {
     const Reduction reduction = reduction_of(problem), text = reduction_of(written);
+    const Config config = Config::parse(candidate);
     const int64_t width = int64_t{side_by_side(written, text)} * vector(written, text);
     Launch launch;
+    launch.threads = static_cast<unsigned>(config.threads);
+    launch.cluster[2] = static_cast<unsigned>(config.split);
     launch.grid = {static_cast<unsigned>(reduction.outer.constant()),
-                   static_cast<unsigned>((reduction.inner.constant() + width - 1) / width), 1};
+                   static_cast<unsigned>((reduction.inner.constant() + width - 1) / width),
+                   static_cast<unsigned>(config.split)};
     return {launch};
   }
 

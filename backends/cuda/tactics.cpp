@@ -14,12 +14,16 @@ std::span<const device::Tactic* const> all_tactics() {
       &wgmma_tactic(),
       &implicit_gemm_tf32_tactic(),
       &implicit_gemm_tactic(),
+      &cudnn_tactic(),
       &rows_tactic(),
       &reduce_tactic(),
       &pool_tactic(),
       &pointwise_tactic(),
+      &concat_tactic(),
       &move_tactic(),
       &gather_tactic(),
+      &normalize_tactic(),
+      &per_element_tactic(),
   };
   return tactics;
 }
@@ -28,8 +32,7 @@ Support supports_layouts(const device::Problem& problem) {
   const auto check = [](const ir::TensorType& type) {
     const bool known =
         type.layout == ir::Layout::plain || (type.layout == ir::Layout::nhwc && type.rank() >= 3);
-    return known && is_device_type(type.dtype) ? Support::yes()
-                                               : Support::no("{} has no CUDA kernel", type.str());
+    return known ? Support::yes() : Support::no("{} has no CUDA kernel", type.str());
   };
   for (int i = 0; i < problem.input_count(); ++i)
     if (Support support = check(problem.input(i)); !support) return support;

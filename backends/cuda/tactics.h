@@ -8,6 +8,7 @@ namespace burnish::cuda {
 const device::Tactic& attention_tactic();
 const device::Tactic& pointwise_tactic();
 const device::Tactic& move_tactic();
+const device::Tactic& concat_tactic();
 const device::Tactic& gather_tactic();
 const device::Tactic& wgmma_tactic();
 const device::Tactic& implicit_gemm_tactic();
@@ -16,10 +17,12 @@ const device::Tactic& depthwise_tactic();
 const device::Tactic& pool_tactic();
 const device::Tactic& rows_tactic();
 const device::Tactic& reduce_tactic();
+const device::Tactic& per_element_tactic();
+const device::Tactic& normalize_tactic();
 const device::Tactic& cublaslt_tactic();
 const device::Tactic& cudnn_tactic();
 
-/// Yes if every tensor is plain or, at rank 3 or more, nhwc, and of a type that kernels take.
+/// Yes if every tensor is plain or, at rank 3 or more, nhwc.
 Support supports_layouts(const device::Problem& problem);
 /// All tensors plain, then all of rank 3 and more nhwc; weights stay plain.
 std::vector<std::vector<ir::Layout>> uniform_layouts(const device::Problem& problem);

@@ -10,16 +10,17 @@ ir::Bindings bindings_of(const Problem& problem, const BindArguments& arguments)
   ir::Bindings bindings;
   if (problem.is_static()) return bindings;
   std::vector<std::pair<ir::Dim, int64_t>> open;  // dimensions that are expressions
-  for (int i = 0; i < problem.input_count(); ++i) {
-    const std::vector<ir::Dim>& dims = problem.input(i).shape;
+  const auto bind = [&](const std::vector<ir::Dim>& dims, const Shape& shape) {
     for (size_t d = 0; d < dims.size(); ++d) {
-      const int64_t size = arguments.inputs[static_cast<size_t>(i)].shape.at(d);
       if (const auto symbol = dims[d].symbol_name())
-        bindings[*symbol] = size;
+        bindings[*symbol] = shape.at(d);
       else if (!dims[d].is_constant())
-        open.emplace_back(dims[d], size);
+        open.emplace_back(dims[d], shape.at(d));
     }
-  }
+  };
+  for (int i = 0; i < problem.input_count(); ++i) bind(problem.input(i).shape, arguments.inputs[static_cast<size_t>(i)].shape);
+  // Sizes that follow from operands' contents are seen in the outputs alone.
+  for (int i = 0; i < problem.output_count(); ++i) bind(problem.output(i).shape, arguments.outputs[static_cast<size_t>(i)].shape);
   for (const auto& [symbol, range] : problem.body().symbols) {
     if (bindings.contains(symbol)) continue;
     constexpr int64_t largest = 1 << 16;

@@ -5,9 +5,8 @@
 
 namespace burnish::device {
 
-/// The values of the problem's symbols for which its inputs have the bound shapes. A dimension that is an
-/// expression is inverted by trying the values of its symbol's range; any that fits will do, since all else
-/// follows from the inputs.
+/// The values of the problem's symbols for which its inputs and outputs have the bound shapes. A dimension that is an
+/// expression is inverted by trying the values of its symbol's range; any that fits will do.
 ir::Bindings bindings_of(const Problem& problem, const BindArguments& arguments);
 
 }  // namespace burnish::device

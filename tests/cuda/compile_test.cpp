@@ -18,18 +18,18 @@ device::DeviceInfo device_of(const Arch& arch) {
   return info;
 }
 
-class Compile : public testing::TestWithParam<const char*> {};
+/// By architecture and share of the problems.
+class Compile : public testing::TestWithParam<std::tuple<const char*, size_t>> {};
 
 TEST_P(Compile, EveryTemplate) {
-  std::string problem_text;
   try {
     compiler_version();
   } catch (const Error& error) {
     GTEST_SKIP() << error.what();
   }
-  const Arch arch = Arch::parse(GetParam());
+  const Arch arch = Arch::parse(std::get<0>(GetParam()));
   const bool everything = std::getenv("BURNISH_CHECK_ALL") != nullptr;
-  for (const std::string& text : cuda_tests::small_problems()) {
+  for (const std::string& text : cuda_tests::share_of_problems(std::get<1>(GetParam()))) {
     const device::Problem problem = device::Problem::parse(text);
     bool supported = false;
     for (const device::Tactic* tactic : all_tactics()) {
@@ -51,7 +51,9 @@ TEST_P(Compile, EveryTemplate) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, Compile, testing::Values("sm_80", "sm_90", "sm_100"));
+INSTANTIATE_TEST_SUITE_P(Architectures, Compile,
+                         testing::Combine(testing::Values("sm_80", "sm_90", "sm_100"),
+                                          testing::Range(size_t{0}, cuda_tests::shares)));
 
 }  // namespace
 }  // namespace burnish::cuda

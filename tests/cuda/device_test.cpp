@@ -15,10 +15,13 @@ std::shared_ptr<device::Device> gpu() {
   return backend->open(0, {});
 }
 
-TEST(Gpu, EveryCandidateAgreesWithTheReference) {
+/// Each takes its share of the problems, so that they can run side by side.
+class Gpu : public testing::TestWithParam<size_t> {};
+
+TEST_P(Gpu, EveryCandidateAgreesWithTheReference) {
   const std::shared_ptr<device::Device> device = gpu();
   if (!device) GTEST_SKIP() << "there is no GPU";
-  for (const std::string& text : cuda_tests::small_problems()) {
+  for (const std::string& text : cuda_tests::share_of_problems(GetParam())) {
     const device::Problem problem = device::Problem::parse(text);
     if (!tune::can_be_tried(problem)) continue;  // indices: the networks' tests cover them
     const std::vector<Tensor> expected = tune::expected_outputs(problem);
@@ -32,6 +35,8 @@ TEST(Gpu, EveryCandidateAgreesWithTheReference) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Shares, Gpu, testing::Range(size_t{0}, cuda_tests::shares));
 
 }  // namespace
 }  // namespace burnish::cuda

@@ -175,6 +175,11 @@ void add_moves(Texts& texts) {
         fmt::format("graph problem(%x0: {0}[2,5,3], %x1: {0}[2,4,3]) {{ %v0 = concat(%x0, %x1) {{axis=1}} : "
                     "{0}[2,9,3] yield %v0 }}",
                     dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[2,16,3,5] nhwc, %x1: {0}[2,8,3,5] nhwc, %x2: {0}[2,32,3,5] nhwc, %w3: {0}[56,1,1], %w4: "
+        "{0}[1,56,1,1]) {{ %v0 = concat(%x0, %x1, %x2) {{axis=1}} : {0}[2,56,3,5] %v1 = mul(%v0, %w3) : {0}[2,56,3,5] "
+        "%v2 = add(%v1, %w4) : {0}[2,56,3,5] %v3 = relu(%v2) : {0}[2,56,3,5] nhwc yield %v3 }}",
+        dtype));
   }
 }
 
@@ -216,6 +221,119 @@ void add_attention(Texts& texts) {
   }
 }
 
+/// One op of one operand, on plain tensors and, for images, on nhwc too.
+void add_op(Texts& texts, const std::string& x, const std::string& op, const std::string& y,
+            const std::string& constants = "", const std::string& operands = "%x0", bool images = false) {
+  for (const char* dtype : {"f32", "f16"})
+    for (const char* layout : {"", " nhwc"}) {
+      if ((*layout && !images) || (images && (std::string(dtype) == "f16") != (*layout != 0))) continue;
+      texts.push_back(
+          fmt::format("graph problem(%x0: {0}[{1}]{5}) {{ {4}%v0 = {2} : {0}[{3}]{5} yield %v0 }}", dtype, x,
+                      fmt::format(fmt::runtime(op), operands), y, constants, layout));
+    }
+}
+
+void add_elements(Texts& texts) {
+  const std::string pads = "constant @c1: i64[8] = {0, 1, 2, 0, 0, 0, 1, 3} ";
+  for (const char* mode : {"constant", "edge", "reflect", "wrap"})
+    add_op(texts, "2,3,5,4", fmt::format("pad({{}}) {{{{mode=\"{}\"}}}}", mode), "2,4,8,7", pads, "%x0, @c1",
+           true);
+  add_op(texts, "2,12,3,5", "depth_to_space({}) {{blocksize=2}}", "2,3,6,10", "", "%x0", true);
+  add_op(texts, "2,12,3,5", "depth_to_space({}) {{blocksize=2, mode=\"CRD\"}}", "2,3,6,10", "", "%x0", true);
+  add_op(texts, "2,3,6,10", "space_to_depth({}) {{blocksize=2}}", "2,12,3,5", "", "%x0", true);
+  add_op(texts, "5,7", "trilu({}) {{upper=false}}", "5,7", "constant @c1: i64[] = {2} ", "%x0, @c1");
+  add_op(texts, "3,5", "tile({})", "6,15", "constant @c1: i64[2] = {2, 3} ", "%x0, @c1");
+  add_op(texts, "3,11,4", "cumsum({}) {{reverse=true}}", "3,11,4", "constant @c1: i64[] = {1} ", "%x0, @c1");
+  add_op(texts, "3,11,4", "cumprod({}) {{exclusive=true}}", "3,11,4", "constant @c1: i64[] = {1} ",
+         "%x0, @c1");
+  add_op(texts, "5,3,11", "softmax({}) {{axis=1}}", "5,3,11");
+  add_op(texts, "5,3,11", "log_softmax({}) {{axis=0}}", "5,3,11");
+  add_op(texts, "5,13,3", "hardmax({}) {{axis=1}}", "5,13,3");
+  add_op(texts, "2,7,5,3", "lrn({}) {{size=3}}", "2,7,5,3", "", "%x0", true);
+  for (const char* kind : {"sum", "mean", "max", "min", "prod", "l1", "l2", "sum_square", "log_sum_exp"})
+    add_op(texts, "3,4,5,6", fmt::format("reduce_{}({{}}) {{{{axes=[0,2]}}}}", kind), "1,4,1,6");
+  for (const char* kind : {"max_pool", "average_pool", "lp_pool"}) {
+    add_op(texts, "1,3,7,6,5",
+           fmt::format("{}({{}}) {{{{kernel_shape=[3,2,2], strides=[2,1,2], pads=[1,0,1,1,0,0]}}}}", kind),
+           "1,3,4,5,3", "", "%x0", true);
+    add_op(texts, "2,3,9", fmt::format("{}({{}}) {{{{kernel_shape=[4], strides=[2]}}}}", kind), "2,3,3");
+  }
+}
+
+void add_resizes(Texts& texts) {
+  for (const char* layout : {"", " nhwc"})
+    for (const char* dtype : {*layout ? "f16" : "f32"})
+      for (const char* how :
+           {"mode=\"nearest\"", "mode=\"linear\"", "mode=\"cubic\"",
+            "mode=\"linear\", coordinate_transformation_mode=\"align_corners\"",
+            "mode=\"cubic\", exclude_outside=true", "mode=\"linear\", antialias=true",
+            "mode=\"nearest\", coordinate_transformation_mode=\"asymmetric\", nearest_mode=\"floor\""})
+        for (const char* size : {"11, 9", "4, 3"})
+          texts.push_back(
+              fmt::format("graph problem(%x0: {0}[2,3,7,5]{1}) {{ constant @c1: i64[4] = {{2, 3, {3}}} %v0 = "
+                          "resize(%x0, _, _, @c1) {{{2}}} : {0}[2,3,{3}]{1} yield %v0 }}",
+                          dtype, layout, how, size));
+}
+
+/// What tensor cores do not take: three dimensions, odd groups, doubles, weights that are computed, vectors.
+void add_definitions(Texts& texts) {
+  for (const char* dtype : {"f32", "f64", "f16"}) {
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1,4,5,6,7], %w1: {0}[6,2,3,2,3], %w2: {0}[6]) {{ %v0 = conv(%x0, "
+                    "%w1, %w2) {{group=2, pads=[1,0,1,1,0,1]}} : "
+                    "{0}[1,6,5,5,7] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,6,5,7], %x1: {0}[4,6,3,3]) {{ %v0 = conv(%x0, %x1) "
+                    "{{strides=[2,1], dilations=[1,2]}} : {0}[2,4,2,3] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,6,5,7]) {{ %v0 = reduce_sum(%x0) {{axes=[0,3], "
+                    "keepdims=false}} : {0}[6,5] yield %v0 }}",
+                    dtype));
+    for (const char* layout : {"", " nhwc"})
+      texts.push_back(
+          fmt::format("graph problem(%x0: {0}[2,6,5,7]{1}, %w1: {0}[6,4,3,3], %w2: {0}[8]) {{ %v0 = "
+                      "conv_transpose(%x0, %w1, %w2) {{strides=[2,3], pads=[1,0,1,2], "
+                      "output_padding=[1,0], group=2}} : {0}[2,8,10,19]{1} yield %v0 }}",
+                      dtype, layout));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[3,1,4,5], %x1: {0}[2,5,6]) {{ %v0 = matmul(%x0, %x1) : "
+                    "{0}[3,2,4,6] yield %v0 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[7], %x1: {0}[2,7,6]) {{ %v0 = matmul(%x0, %x1) : {0}[2,6] yield %v0 }}",
+        dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,5,7], %w1: {0}[5,7], %w2: {0}[5,7]) {{ %v0, %v1, %v2 = "
+                    "layer_norm(%x0, %w1, %w2) {{axis=1}} : "
+                    "{0}[2,5,7], {1}[2,1,1], {1}[2,1,1] yield %v0, %v1, %v2 }}",
+                    dtype, std::string(dtype) == "f64" ? "f64" : "f32"));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,6,5,7], %w1: {0}[6], %w2: {0}[6]) {{ %v0 = instance_norm(%x0, "
+                    "%w1, %w2) : {0}[2,6,5,7] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,6,5,7], %w1: {0}[6], %w2: {0}[6]) {{ %v0 = group_norm(%x0, "
+                    "%w1, %w2) {{num_groups=3}} : {0}[2,6,5,7] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,3,7,5], %x1: {0}[2,4,6,2]) {{ %v0 = grid_sample(%x0, %x1) "
+                    "{{mode=\"cubic\", padding_mode=\"reflection\"}} : {0}[2,3,4,6] yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,3,7,5], %x1: {0}[2,4,6,2]) {{ %v0 = grid_sample(%x0, %x1) "
+                    "{{padding_mode=\"border\", align_corners=true}} : {0}[2,3,4,6] yield %v0 }}",
+                    dtype));
+  }
+  texts.push_back(
+      "graph problem(%x0: f32[2,5,7]) { %v0 = cast(%x0) {to=f8e4m3} : f8e4m3[2,5,7] %v1 = cast(%v0) : "
+      "f32[2,5,7] yield %v1 }");
+  texts.push_back(
+      "graph problem(%x0: f32[2,5,7]) { %v0 = cast(%x0) {to=f8e5m2} : f8e5m2[2,5,7] %v1 = cast(%v0) : "
+      "f32[2,5,7] yield %v1 }");
+}
+
 }  // namespace
 
 const Texts& small_problems() {
@@ -227,8 +345,17 @@ const Texts& small_problems() {
     add_rows(made);
     add_moves(made);
     add_attention(made);
+    add_elements(made);
+    add_resizes(made);
+    add_definitions(made);
     return made;
   }();
+  return texts;
+}
+
+Texts share_of_problems(size_t share) {
+  Texts texts;
+  for (size_t i = share; i < small_problems().size(); i += shares) texts.push_back(small_problems()[i]);
   return texts;
 }
 

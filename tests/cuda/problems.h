@@ -9,4 +9,8 @@ namespace burnish::cuda_tests {
 /// Small: the reference answers each in well under a second.
 const std::vector<std::string>& small_problems();
 
+/// Into so many parts the tests are cut.
+inline constexpr size_t shares = 16;
+std::vector<std::string> share_of_problems(size_t share);
+
 }  // namespace burnish::cuda_tests

@@ -17,12 +17,16 @@ struct alignas(2) f16 { uint16_t bits; };
 struct alignas(2) bf16 { uint16_t bits; };
 struct alignas(1) f8e4m3 { uint8_t bits; };
 struct alignas(1) f8e5m2 { uint8_t bits; };
+struct alignas(1) i4 { signed char bits; };   // one to a byte
+struct alignas(1) u4 { uint8_t bits; };
 
 template <class T> struct ComputeOf { using type = T; };
 template <> struct ComputeOf<f16> { using type = float; };
 template <> struct ComputeOf<bf16> { using type = float; };
 template <> struct ComputeOf<f8e4m3> { using type = float; };
 template <> struct ComputeOf<f8e5m2> { using type = float; };
+template <> struct ComputeOf<i4> { using type = int32_t; };
+template <> struct ComputeOf<u4> { using type = int32_t; };
 template <class T> using compute_t = typename ComputeOf<T>::type;
 
 template <class T> BURNISH_DEVICE compute_t<T> widen(T x) { return x; }
@@ -33,13 +37,47 @@ template <class T> BURNISH_DEVICE T narrow(compute_t<T> x) { return x; }
 template <> BURNISH_DEVICE f16 narrow<f16>(float x) { f16 y; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x)); return y; }
 template <> BURNISH_DEVICE bf16 narrow<bf16>(float x) { bf16 y; asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x)); return y; }
 
+// Eight-bit floats, of MANTISSA bits and a bias; LARGEST is the code of the largest finite value.
+template <int MANTISSA, int BIAS> BURNISH_DEVICE float decode_float8(int code) {
+  const int exponent = code >> MANTISSA, mantissa = code & ((1 << MANTISSA) - 1);
+  if (exponent == 0) return mantissa * __int_as_float((127 + 1 - BIAS - MANTISSA) << 23);
+  return __int_as_float(((exponent - BIAS + 127) << 23) | (mantissa << (23 - MANTISSA)));
+}
+/// Rounds to even; beyond the largest finite value comes that one, or OVERFLOW_CODE where not saturated.
+template <int MANTISSA, int BIAS, int LARGEST, int OVERFLOW_CODE> BURNISH_DEVICE uint8_t encode_float8(float x, bool saturate) {
+  const uint32_t bits = __float_as_uint(x), sign = bits >> 31 << 7;
+  if (x != x) return sign | 0x7f;
+  const int beyond = saturate ? LARGEST : OVERFLOW_CODE, lowest = 1 - BIAS, exponent = int(bits >> 23 & 255) - 127;
+  const int scale = (exponent > lowest ? exponent : lowest) - MANTISSA;  // the binade's values are multiples of 2^scale
+  if (exponent > 64) return sign | beyond;
+  const float magnitude = __uint_as_float(bits & 0x7fffffffu), units = ::rintf(magnitude * __int_as_float((127 - scale) << 23));
+  const int code = exponent >= lowest ? ((exponent + BIAS - 1) << MANTISSA) + int(units) : int(units);  // a carry moves on to the next binade
+  return sign | (code > LARGEST ? beyond : code);
+}
+template <> BURNISH_DEVICE float widen<f8e4m3>(f8e4m3 x) {
+  const int code = x.bits & 0x7f;
+  const float magnitude = code == 0x7f ? __int_as_float(0x7fc00000) : decode_float8<3, 7>(code);
+  return x.bits & 0x80 ? -magnitude : magnitude;
+}
+template <> BURNISH_DEVICE float widen<f8e5m2>(f8e5m2 x) {
+  const int code = x.bits & 0x7f;
+  const float magnitude = code > 0x7c ? __int_as_float(0x7fc00000) : code == 0x7c ? __int_as_float(0x7f800000) : decode_float8<2, 15>(code);
+  return x.bits & 0x80 ? -magnitude : magnitude;
+}
+BURNISH_DEVICE f8e4m3 to_f8e4m3(float x, bool saturate) { return {encode_float8<3, 7, 0x7e, 0x7f>(x, saturate)}; }
+BURNISH_DEVICE f8e5m2 to_f8e5m2(float x, bool saturate) { return {encode_float8<2, 15, 0x7b, 0x7c>(x, saturate)}; }
+template <> BURNISH_DEVICE f8e4m3 narrow<f8e4m3>(float x) { return to_f8e4m3(x, false); }
+template <> BURNISH_DEVICE f8e5m2 narrow<f8e5m2>(float x) { return to_f8e5m2(x, false); }
+template <> BURNISH_DEVICE int32_t widen<i4>(i4 x) { return x.bits; }
+template <> BURNISH_DEVICE int32_t widen<u4>(u4 x) { return x.bits; }
+template <> BURNISH_DEVICE i4 narrow<i4>(int32_t x) { return {(signed char)(int32_t(uint32_t(x) << 28) >> 28)}; }
+template <> BURNISH_DEVICE u4 narrow<u4>(int32_t x) { return {uint8_t(x & 15)}; }
+
 /// Two narrowed values in one register, the first in its low half.
 template <class T> BURNISH_DEVICE uint32_t narrow_pair(float low, float high);
 template <> BURNISH_DEVICE uint32_t narrow_pair<f16>(float low, float high) { uint32_t y; asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
 template <> BURNISH_DEVICE uint32_t narrow_pair<bf16>(float low, float high) { uint32_t y; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low)); return y; }
 
-/// A C++ conversion between arithmetic types, as ONNX's Cast: to bool by comparing with zero.
-template <class To, class From> BURNISH_DEVICE To convert(From x) { return static_cast<To>(x); }
 
 /// N elements as one access of memory; their address is a multiple of their size (16 bytes at most).
 template <class T, int N> struct alignas(N * sizeof(T) > 16 ? 16 : N * sizeof(T)) Vector { T element[N]; };
@@ -62,6 +100,22 @@ template <> struct IsFloat<float> { static constexpr bool value = true; };
 template <> struct IsFloat<double> { static constexpr bool value = true; };
 template <class T> constexpr bool is_float = IsFloat<T>::value;
 template <class T> constexpr bool is_signed = T(-1) < T(0);
+/// A float's whole part in 64 bits: NaN is 0, the rest is clamped.
+template <class T> BURNISH_DEVICE int64_t whole_part(T x) {
+  if (x != x) return 0;
+  if (x >= T(9223372036854775808.0)) return 9223372036854775807ll;
+  if (x < T(-9223372036854775808.0)) return -9223372036854775807ll - 1;
+  return int64_t(x);
+}
+/// ONNX's Cast between arithmetic types (ops/cast.cpp): integers keep the low bits of what does not fit.
+template <class To, class From> BURNISH_DEVICE To convert(From x) {
+  if constexpr (is_float<From> && !is_float<To>) {
+    if constexpr (sizeof(To) == 8 && !is_signed<To>) {
+      if (x >= From(9223372036854775808.0) && x < From(18446744073709551616.0)) return To(x);
+    }
+    return To(whole_part(x));
+  } else return To(x);
+}
 template <class T> struct Unsigned { using type = T; };
 template <> struct Unsigned<int8_t> { using type = uint8_t; };
 template <> struct Unsigned<int16_t> { using type = uint16_t; };
@@ -131,6 +185,8 @@ template <class T> BURNISH_DEVICE T wrap_mul(T a, T b) {
 }
 BURNISH_DEVICE float remainder_of(float a, float b) { return ::fmodf(a, b); }
 BURNISH_DEVICE double remainder_of(double a, double b) { return ::fmod(a, b); }
+BURNISH_DEVICE float copy_sign(float a, float b) { return ::copysignf(a, b); }
+BURNISH_DEVICE double copy_sign(double a, double b) { return ::copysign(a, b); }
 template <class T> BURNISH_DEVICE T divide(T a, T b) {
   if constexpr (is_float<T>) return a / b;
   else {
@@ -149,7 +205,7 @@ template <class T> BURNISH_DEVICE T mod_trunc(T a, T b) {
 }
 template <class T> BURNISH_DEVICE T mod_floor(T a, T b) {
   const T r = mod_trunc(a, b);
-  if constexpr (is_float<T>) return r != 0 && ((r < 0) != (b < 0)) ? r + b : r;
+  if constexpr (is_float<T>) return r == 0 ? copy_sign(r, b) : (r < 0) != (b < 0) ? r + b : r;
   else if constexpr (is_signed<T>) return r != 0 && ((r < 0) != (b < 0)) ? T(r + b) : r;
   else return r;
 }
@@ -164,8 +220,11 @@ template <class T> BURNISH_DEVICE T pow(T a, T b) {
     if (b & 1) result = wrap_mul(result, a);
   return result;
 }
-template <class T> BURNISH_DEVICE T shift_left(T a, T b) { return uint64_t(b) >= sizeof(T) * 8 ? T(0) : T(a << b); }
-template <class T> BURNISH_DEVICE T shift_right(T a, T b) { return uint64_t(b) >= sizeof(T) * 8 ? T(0) : T(a >> b); }
+template <class T> BURNISH_DEVICE T shift_left(T a, T b) { return b < T(0) || uint64_t(b) >= sizeof(T) * 8 ? T(0) : T(typename Unsigned<T>::type(a) << b); }
+template <class T> BURNISH_DEVICE T shift_right(T a, T b) {
+  if (b < T(0) || uint64_t(b) >= sizeof(T) * 8) return a < T(0) ? T(-1) : T(0);
+  return T(a >> b);
+}
 
 // --- programmatic dependent launch: what comes before wait_for_inputs() must read nothing that kernels before it wrote ---
 BURNISH_DEVICE void wait_for_inputs() {

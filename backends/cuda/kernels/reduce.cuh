@@ -1,7 +1,8 @@
 // Reduction of [outer, length, inner] to [outer, inner]: TX threads side by side over vectors of `inner`, the others over
-// `length`. Defined before: Element, Output, KIND, TX, VECTOR.
+// `length`; SPLIT blocks of a cluster share the length and meet in the first one's registers. Defined before: Element, KIND,
+// THREADS, TX, VECTOR, SPLIT.
 constexpr int SUM = 0, MEAN = 1, MAXIMUM = 2, MINIMUM = 3, PRODUCT = 4, L1 = 5, L2 = 6, SQUARES = 7, LOG_SUM = 8;
-constexpr int THREADS = 128, TY = THREADS / TX;
+constexpr int TY = THREADS / TX;
 using Compute = compute_t<Element>;
 
 BURNISH_DEVICE Compute join(Compute a, Compute b) {
@@ -24,6 +25,8 @@ BURNISH_DEVICE Compute conclude(Compute x, int length) {
 
 extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, const Sizes s) {
   const int x = threadIdx.x % TX, y = threadIdx.x / TX, i = (blockIdx.y * TX + x) * VECTOR;
+  const int part = SPLIT > 1 ? blockIdx.z : 0;
+  const int begin = int(int64_t(part) * s.length / SPLIT), end = int(int64_t(part + 1) * s.length / SPLIT);
   __shared__ Compute parts[TY][TX][VECTOR];
   wait_for_inputs();
   let_next_start();
@@ -32,7 +35,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   bool any = false;
   if (i < s.inner) {
 #pragma unroll 4
-    for (int l = y; l < s.length; l += TY) {
+    for (int l = begin + y; l < end; l += TY) {
       Compute values[VECTOR];
       load<Element, VECTOR>(values, from + int64_t(l) * s.inner);
 #pragma unroll
@@ -42,13 +45,28 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   }
 #pragma unroll
   for (int v = 0; v < VECTOR; ++v) parts[y][x][v] = total[v];
+  const int lines = end - begin < TY ? end - begin : TY;
+  for (int half = TY / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (y < half && y + half < lines)
+#pragma unroll
+      for (int v = 0; v < VECTOR; ++v) parts[y][x][v] = join(parts[y][x][v], parts[y + half][x][v]);
+  }
   __syncthreads();
-  if (y > 0 || i >= s.inner) return;
-  const int lines = s.length < TY ? s.length : TY;
-  for (int line = 1; line < lines; ++line)
+#if __CUDA_ARCH__ >= 900
+  if constexpr (SPLIT > 1) {
+    cluster_sync();
+    if (part == 0 && y == 0 && i < s.inner) {
+      for (int block = 1; block < SPLIT; ++block)
 #pragma unroll
-    for (int v = 0; v < VECTOR; ++v) total[v] = join(total[v], parts[line][x][v]);
+        for (int v = 0; v < VECTOR; ++v)
+          parts[0][x][v] = join(parts[0][x][v], load_float_from_block(address_in_block(shared_address(&parts[0][x][v]), block)));
+    }
+    cluster_sync();  // no block leaves while another reads its sums
+  }
+#endif
+  if (y > 0 || part > 0 || i >= s.inner) return;
 #pragma unroll
-  for (int v = 0; v < VECTOR; ++v) total[v] = conclude(total[v], s.length);
+  for (int v = 0; v < VECTOR; ++v) total[v] = conclude(parts[0][x][v], s.length);
   store<Element, VECTOR>(p.y0 + int64_t(blockIdx.x) * s.inner + i, total);
 }
