@@ -21,11 +21,12 @@ namespace {
 using device::Candidate;
 using device::Problem;
 
-#define BURNISH_CUDNN_FUNCTIONS(X)                                                             \
-  X(cudnnCreate)                                                                               \
-  X(cudnnSetStream)                                                                            \
-  X(cudnnBackendCreateDescriptor) X(cudnnBackendDestroyDescriptor) X(cudnnBackendSetAttribute) \
-      X(cudnnBackendGetAttribute) X(cudnnBackendFinalize) X(cudnnBackendExecute)
+#define BURNISH_CUDNN_FUNCTIONS(X)                                                         \
+  X(cudnnCreate)                                                                           \
+  X(cudnnSetStream)                                                                        \
+  X(cudnnBackendCreateDescriptor)                                                          \
+  X(cudnnBackendDestroyDescriptor) X(cudnnBackendSetAttribute) X(cudnnBackendGetAttribute) \
+      X(cudnnBackendFinalize) X(cudnnBackendExecute)
 
 struct Cudnn {
 #define BURNISH_FIELD(NAME) decltype(&::NAME) NAME = nullptr;
@@ -188,8 +189,8 @@ class Graph {
     require(graph_.try_finalize(), "cuDNN does not take the graph");
   }
 
-  /// Finalised plans, in the order of cuDNN's heuristics.
-  std::vector<Descriptor> plans(cudnnHandle_t handle, size_t most) const {
+  /// How to run it, in the order of cuDNN's heuristics; making a plan of one takes long, and may fail.
+  std::vector<Descriptor> configurations() const {
     std::vector<Descriptor> found;
     Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph_)
@@ -197,22 +198,17 @@ class Graph {
              std::vector<cudnnBackendHeurMode_t>{CUDNN_HEUR_MODE_A});
     if (!heuristics.try_finalize()) return found;
     int64_t count = 0;
-    check(cudnn().cudnnBackendGetAttribute(heuristics.native(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),
-          "cudnnBackendGetAttribute");
-    std::vector<Descriptor> configurations;
+    const auto get = [&](int64_t most, void* into) {
+      check(cudnn().cudnnBackendGetAttribute(heuristics.native(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                             CUDNN_TYPE_BACKEND_DESCRIPTOR, most, &count, into),
+            "cudnnBackendGetAttribute");
+    };
+    get(0, nullptr);
     std::vector<cudnnBackendDescriptor_t> natives;
     for (int64_t i = 0; i < count; ++i)
-      natives.push_back(configurations.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR).native());
-    check(cudnn().cudnnBackendGetAttribute(heuristics.native(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, natives.data()),
-          "cudnnBackendGetAttribute");
-    for (int64_t i = 0; i < count && found.size() < most; ++i) {
-      Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configurations[static_cast<size_t>(i)])
-          .set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, std::vector<cudnnHandle_t>{handle});
-      if (plan.try_finalize()) found.push_back(std::move(plan));
-    }
+      natives.push_back(found.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR).native());
+    get(count, natives.data());
+    while (static_cast<int64_t>(found.size()) > count) found.pop_back();
     return found;
   }
 
@@ -303,7 +299,7 @@ Handle& handle_of(CudaDevice& device) {
   return handle;
 }
 
-constexpr size_t most_plans = 4;
+constexpr size_t most_configurations = 3;
 constexpr int64_t most_workspace = 256 << 20;
 
 class Bound : public device::BoundKernel {
@@ -311,9 +307,12 @@ class Bound : public device::BoundKernel {
   Bound(const Problem& problem, size_t which, CudaDevice& device)
       : problem_(problem), shape_(shape_of(problem)), device_(device), handle_(handle_of(device)) {
     std::lock_guard lock(handle_.mutex);
-    std::vector<Descriptor> plans = Graph(problem, handle_.native).plans(handle_.native, which + 1);
-    require(!plans.empty(), "cuDNN has no plan for these shapes");
-    plan_ = std::make_unique<Descriptor>(std::move(plans.back()));
+    const std::vector<Descriptor> configurations = Graph(problem, handle_.native).configurations();
+    require(which < configurations.size(), "cuDNN has no such configuration for these shapes");
+    plan_ = std::make_unique<Descriptor>(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+    plan_->set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configurations[which])
+        .set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, std::vector<cudnnHandle_t>{handle_.native});
+    require(plan_->try_finalize(), "cuDNN makes no plan of this configuration");
     int64_t count = 0;
     check(cudnn().cudnnBackendGetAttribute(plan_->native(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
                                            CUDNN_TYPE_INT64, 1, &count, &workspace_),
@@ -406,7 +405,8 @@ class CudnnTactic : public device::Tactic {
 
   std::vector<Candidate> candidates(const Problem& problem, device::Device& device) const override {
     std::vector<Candidate> found;
-    for (size_t i = 0; i < std::max<size_t>(count_plans(problem.at_opt(), cuda_device(device)), 1); ++i)
+    for (size_t i = 0; i < std::max<size_t>(count_configurations(problem.at_opt(), cuda_device(device)), 1);
+         ++i)
       found.push_back(
           {fmt::format("plan{}", i), (3 + flops(problem) / 5.5e8) * (1 + 0.02 * static_cast<double>(i))});
     return found;
@@ -416,8 +416,8 @@ class CudnnTactic : public device::Tactic {
                                        device::Device& device) const override {
     int plan = 0;
     const bool read = std::sscanf(candidate.id.c_str(), "plan%d", &plan) == 1;
-    require(read && plan >= 0 && plan < static_cast<int>(most_plans), "'{}' is no candidate of cudnn.conv",
-            candidate.id);
+    require(read && plan >= 0 && plan < static_cast<int>(most_configurations),
+            "'{}' is no candidate of cudnn.conv", candidate.id);
     return std::make_unique<BoundFactory>(problem, static_cast<size_t>(plan), cuda_device(device));
   }
 
@@ -444,14 +444,13 @@ class CudnnTactic : public device::Tactic {
   }
 
  private:
-  /// How many plans cuDNN has, up to most_plans; 0 where it refuses the graph, which trying the first one
-  /// then says.
-  static size_t count_plans(const Problem& problem, CudaDevice& device) {
+  /// At most most_configurations; 0 where cuDNN refuses the graph, which trying the first one then says.
+  static size_t count_configurations(const Problem& problem, CudaDevice& device) {
     try {
       Handle& handle = handle_of(device);
       const ContextScope scope(device.context());
       std::lock_guard lock(handle.mutex);
-      return Graph(problem, handle.native).plans(handle.native, most_plans).size();
+      return std::min(most_configurations, Graph(problem, handle.native).configurations().size());
     } catch (const Error&) {
       return 0;
     }
