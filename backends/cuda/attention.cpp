@@ -92,7 +92,6 @@ Support analyse(const Problem& problem, Attention& into) {
   if (node->inputs.size() > 3 && node->inputs[3]) {
     const DType mask = type(node->inputs[3]).dtype;
     into.mask_kind = is_floating(mask) ? MaskKind::added : MaskKind::boolean;
-    if (!is_device_type(mask)) return Support::no("a mask of {}", dtype_name(mask));
     if (Support support = find_operand(problem, node->inputs[3], into.mask); !support) return support;
     // Dimensions of one are repeated; their strides are 0 already where a transpose has not moved them.
     const std::vector<Dim>& shape = type(node->inputs[3]).shape;
