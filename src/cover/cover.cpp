@@ -193,8 +193,9 @@ class Weigher {
         return;
       }
     }
-    if (is_free(problem)) {
-      if (const tune::Timed* free = tuner_.free_of_charge(problem)) one.options.push_back({layouts, problem, free, 0});
+    // Where no kernel of the device takes it, the fallback below does.
+    if (const tune::Timed* free = is_free(problem) ? tuner_.free_of_charge(problem) : nullptr) {
+      one.options.push_back({layouts, problem, free, 0});
       return;
     }
     // A region that only the reference could run is no better than its parts.
