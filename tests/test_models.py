@@ -23,7 +23,7 @@ from fetch_models import models_folder  # noqa: E402
 Arrays = Mapping[str, np.ndarray]
 
 FLOAT_ERROR = 1e-4  # relative L2
-INT8_ERROR = 5e-2  # where ONNX Runtime is as near to itself: see check_int8
+INT8_ERROR = 5e-2  # relative L2
 INT8_SAME_ARGMAX = 0.95
 INT8_MODELS = ("title_encoder", "title_decoder")
 EXPORTED = sorted(path.parent for path in (models_folder() / "exported").glob("*/export.json"))
@@ -111,32 +111,8 @@ def with_other_last_bits(path: Path, seed: int) -> bytes:
     return serialized
 
 
-def check_int8(path: Path, inputs: Sequence[Arrays], got: Sequence[Arrays], expected: Sequence[Arrays]) -> None:
-    """Near enough for eight bits, or nearer than ONNX Runtime is to itself.
-
-    Quantising dynamically makes an integer more or less of a float's last bit, and each layer makes more of them: with
-    other last bits in its weights ONNX Runtime's own outputs move by up to 6e-2, and every fourth argmax of logits that
-    are nearly as large as the next.
-    """
-    import onnxruntime
-
-    ours: list[Arrays] = [{name: outputs[runtimes.file_name(name)] for name in expected[0]} for outputs in got]
-    for outputs, wanted in zip(got, expected):
-        check(outputs, wanted, limit=1)
-    own_error, own_same = 0.0, 1.0
-    for seed in range(4):
-        session = onnxruntime.InferenceSession(with_other_last_bits(path, seed))
-        other: list[Arrays] = [dict(zip(expected[0], session.run(list(expected[0]), arrays))) for arrays in inputs]
-        own_error = max(own_error, largest_error(other, expected))
-        own_same = min(own_same, same_argmax(other, expected))
-    error, same = largest_error(ours, expected), same_argmax(ours, expected)
-    assert error <= max(INT8_ERROR, 1.5 * own_error), f"off by {error:.1e}; ONNX Runtime from itself by {own_error:.1e}"
-    assert same >= min(INT8_SAME_ARGMAX, own_same - 0.1), f"same argmax in {same:.0%}; ONNX Runtime with itself {own_same:.0%}"
-    print(f"off by {error:.1e} (ONNX Runtime from itself {own_error:.1e}), same argmax {same:.1%} ({own_same:.1%})")
-
-
-@pytest.mark.parametrize("name", packaged.PACKAGED)
-def test_packaged_model(name: str, tmp_path: Path) -> None:
+def run_packaged(name: str, folder: Path) -> tuple[list[Arrays], list[Arrays], list[Arrays]]:
+    """Inputs, what an engine gives for them, and what ONNX Runtime gives, all by the model's own names."""
     onnxruntime = pytest.importorskip("onnxruntime")
     model = packaged.PACKAGED[name]
     if not model.path.is_file():
@@ -144,35 +120,63 @@ def test_packaged_model(name: str, tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(model.path)
     names = [output.name for output in session.get_outputs()]
     inputs = [model.inputs(sizes, seed) for seed, sizes in enumerate(model.sizes)]
-    engine = build(model.path, inputs, tmp_path)
+    engine = build(model.path, inputs, folder)
     expected: list[Arrays] = [dict(zip(names, session.run(names, arrays))) for arrays in inputs]
-    got: list[Arrays] = [run(engine, arrays, tmp_path) for arrays in inputs]
-    if name in INT8_MODELS:
-        check_int8(model.path, inputs, got, expected)
-    else:
-        for ours, theirs in zip(got, expected):
-            check(ours, theirs)
+    got: list[Arrays] = []
+    for arrays, wanted in zip(inputs, expected):
+        outputs = run(engine, arrays, folder)
+        check(outputs, wanted, limit=1)
+        got.append({output: outputs[runtimes.file_name(output)] for output in wanted})
+    return inputs, got, expected
 
 
-# Exports that fail, with their reasons: the run fails when one of these passes.
+# Models that fail, with their reasons: the run fails when one of these passes.
 KNOWN_FAILURES = {
+    "title_decoder": "5.9e-2 and 78% of the argmaxes: quantising dynamically makes an integer more or less of a float's last bit; "
+    "with other last bits in its weights ONNX Runtime lies as far from itself (the test below)",
     "swin_t_script_dynamic": "shapes of its window arithmetic stay symbols that no shape gives at run time: the run stops or crashes",
 }
 
 
-def exported_parameters() -> list[object]:
-    """The exports, those with a known failure marked."""
+def parameters(names: Iterable[str]) -> list[object]:
+    """The models, those with a known failure marked."""
 
     def marks(name: str) -> list[pytest.MarkDecorator]:
         return [pytest.mark.xfail(strict=True, reason=KNOWN_FAILURES[name])] if name in KNOWN_FAILURES else []
 
-    return [pytest.param(path, id=path.name, marks=marks(path.name)) for path in EXPORTED]
+    return [pytest.param(name, marks=marks(name)) for name in names]
+
+
+@pytest.mark.parametrize("name", parameters(packaged.PACKAGED))
+def test_packaged_model(name: str, tmp_path: Path) -> None:
+    _, got, expected = run_packaged(name, tmp_path)
+    error, same = largest_error(got, expected), same_argmax(got, expected)
+    print(f"off by {error:.1e}, same argmax {same:.1%}")
+    assert error <= (INT8_ERROR if name in INT8_MODELS else FLOAT_ERROR)
+    assert same >= INT8_SAME_ARGMAX or name not in INT8_MODELS
+
+
+@pytest.mark.parametrize("name", INT8_MODELS)
+def test_int8_model_is_about_as_near_as_onnx_runtime_is_to_itself(name: str, tmp_path: Path) -> None:
+    """Beside ONNX Runtime on the same model with other last bits in its float weights."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    inputs, got, expected = run_packaged(name, tmp_path)
+    own_error, own_same = 0.0, 1.0
+    for seed in range(4):
+        session = onnxruntime.InferenceSession(with_other_last_bits(packaged.PACKAGED[name].path, seed))
+        other: list[Arrays] = [dict(zip(expected[0], session.run(list(expected[0]), arrays))) for arrays in inputs]
+        own_error = max(own_error, largest_error(other, expected))
+        own_same = min(own_same, same_argmax(other, expected))
+    error, same = largest_error(got, expected), same_argmax(got, expected)
+    assert error <= max(INT8_ERROR, 1.5 * own_error), f"off by {error:.1e}; ONNX Runtime from itself by {own_error:.1e}"
+    assert same >= min(INT8_SAME_ARGMAX, own_same - 0.1), f"same argmax in {same:.0%}; ONNX Runtime with itself {own_same:.0%}"
 
 
 @pytest.mark.skipif(not EXPORTED, reason="needs scripts/export_models.py")
-@pytest.mark.parametrize("folder", exported_parameters())
-def test_exported_model(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", parameters(path.name for path in EXPORTED))
+def test_exported_model(name: str, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
+    folder = models_folder() / "exported" / name
 
     def tensors(data: Path, kind: str) -> Arrays:
         protos = [onnx.load_tensor(path) for path in sorted(data.glob(f"{kind}_*.pb"))]
