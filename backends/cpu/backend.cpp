@@ -1,6 +1,8 @@
 // The backend "cpu": any x86-64, with oneDNN's primitives and SIMD kernels chosen at run time.
 #include <cctype>
 
+#include <hwy/highway.h>
+
 #include "backends/cpu/executor.h"
 #include "backends/cpu/onednn.h"
 #include "backends/cpu/tactics.h"
@@ -26,6 +28,8 @@ device::DeviceInfo describe(int threads) {
   device::DeviceInfo info = device::host_info(threads);
   info.backend = "cpu";
   info.arch = onednn::instruction_set();
+  info.libraries = {{"oneDNN", onednn::version()}, {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)}};
+  info.precisions = {"fp32"};
   info.tuning_key = fmt::format("{}.{}.onednn_{}.threads_{}", as_word(info.name), info.arch,
                                 onednn::version(), info.threads);
   return info;

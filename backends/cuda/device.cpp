@@ -127,6 +127,14 @@ device::DeviceInfo describe_gpu(int index, const device::DeviceOptions& options)
                           attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
   info.memory_bytes = static_cast<int64_t>(memory);
   info.tf32 = options.tf32;
+  info.multiprocessors = attribute(device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+  info.libraries = {{"driver", fmt::format("{}.{}", driver().version / 1000, driver().version % 1000 / 10)}};
+  try {
+    info.libraries.emplace_back("NVRTC", compiler_version());
+  } catch (const Error&) {
+    // Without it the device cannot be opened, which then says so; it is here all the same.
+  }
+  info.precisions = {"fp32", "tf32", "fp16", "bf16", "int8"};
   std::string key = fmt::format("{}.{}.driver{}", name, info.arch, driver().version);
   if (options.tf32) key += ".tf32";
   std::replace(key.begin(), key.end(), ' ', '_');

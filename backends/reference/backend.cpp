@@ -10,6 +10,7 @@ device::DeviceInfo describe(int threads) {
   info.backend = "reference";
   info.arch = "reference";
   info.tuning_key = "reference";
+  info.precisions = {"fp32"};
   return info;
 }
 

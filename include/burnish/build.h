@@ -55,7 +55,8 @@ struct BuildOptions {
   bool measure = true;                ///< time candidates; false: take the model's first choice
   std::string arch;                   ///< CUDA: compile for this architecture ("sm_80")
   bool passes = true;                 ///< false: run the imported graph as it is (for bisection)
-  int64_t rule_limit = -1;            ///< stop applying rules after this many; -1: no limit
+  int64_t rule_limit = -1;            ///< stop rewriting after this many changes; -1: no limit
+  std::string rules;                  ///< more rules, applied after Burnish's own: text in the language of src/rewrite/rule.h
   std::function<void(double fraction, const std::string& what)> on_progress;
   std::function<bool()> cancelled;    ///< asked now and then; true throws Cancelled
   std::function<void(const std::string& line)> on_log;

@@ -8,9 +8,10 @@
 #include "base/error.h"
 #include "build/model.h"
 #include "build/precision.h"
-#include "build/program_builder.h"
+#include "build/record.h"
 #include "build/shapes.h"
 #include "build/streams.h"
+#include "rules/library.h"
 #include "runtime/engine_state.h"
 
 namespace burnish {
@@ -27,10 +28,18 @@ int64_t packed_bytes(const plan::Program& program, std::set<const void*>& seen) 
   return bytes;
 }
 
+void log_summary(const build_internal::ProgramContext& context, const BuildOptions& options) {
+  if (!options.on_log) return;
+  options.on_log(fmt::format("{} rewrites, {} near misses", context.log.taken(), context.log.misses().size()));
+  options.on_log(fmt::format("{} candidates timed, {} of them refused", context.tuner.timed(), context.tuner.rejected().size()));
+  for (const std::string& line : context.tuner.rejected()) options.on_log("refused: " + line);
+}
+
 }  // namespace
 
 Engine build(const Model& model, const BuildOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  if (options.on_progress) options.on_progress(0, "rewriting the graph");
   std::shared_ptr<ir::Graph> graph = model.state().graph->clone();
   build_internal::apply_shapes(*graph, options);
   const build_internal::Arithmetic arithmetic = build_internal::allowed_arithmetic(options.precision, *graph);
@@ -42,14 +51,25 @@ Engine build(const Model& model, const BuildOptions& options) {
   tuner_options.measure = options.measure;
   tune::Tuner tuner(device, cache, tuner_options);
 
-  build_internal::BuiltProgram built = build_internal::build_program(graph, tuner, device, options, arithmetic.narrow);
-  built.program->streams = build_internal::choose_streams(built.program, options, *cache);
-  cache->save();
+  const std::vector<rewrite::Rule> rules = rewrite::parse_rules("rules", options.rules, rules::vocabulary());
+  const rewrite::RuleSet more_rules(rules);
+
+  build_internal::ProgramContext context{tuner, device, options, more_rules, rewrite::RewriteLog(options.rule_limit), {}, {}};
   auto state = std::make_shared<engine_internal::EngineState>();
   state->model_metadata = model.state().metadata;
+  try {
+    const std::shared_ptr<plan::Program> program = build_internal::build_program(std::move(graph), context, arithmetic.narrow);
+    program->streams = build_internal::choose_streams(program, options, *cache);
+    state->program = program;
+  } catch (const Cancelled&) {
+    cache->save();  // what was measured until then need not be measured again
+    throw;
+  }
+  cache->save();
   std::set<const void*> seen;
-  state->weights_bytes = packed_bytes(*built.program, seen);
-  state->program = std::move(built.program);
+  state->weights_bytes = packed_bytes(*state->program, seen);
+  state->record = build_internal::make_record(model.state(), *state->program, context);
+  log_summary(context, options);
   state->build_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return Engine(std::move(state));
 }

@@ -6,8 +6,18 @@ namespace burnish {
 
 using namespace passes;
 
+namespace {
+
+Pass more_rules(const rewrite::RuleSet* rules) {
+  return {"the caller's rules", [rules](ir::Graph& graph, rewrite::RewriteLog& log) {
+            if (rules) rewrite::apply_rules(graph, *rules, log);
+          }};
+}
+
+}  // namespace
+
 void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::RewriteLog& log) {
-  static const Pass pipeline[] = {
+  const Pass pipeline[] = {
       normalize_attributes(),
       propagate_shapes(),
       fold_constants(),
@@ -27,6 +37,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       merge_siblings(),
       apply_rules("views"),
       common_subexpressions(),
+      more_rules(options.more_rules),
       nest_concats(),
       separate_weights(),
   };

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "ir/graph.h"
-#include "rewrite/log.h"
+#include "rewrite/driver.h"
 
 namespace burnish {
 
 struct OptimizeOptions {
   bool passes = true;  ///< false: leave the graph as the importer made it
+  const rewrite::RuleSet* more_rules = nullptr;  ///< applied after those of src/rules
 };
 
 /// Runs the passes that know nothing of a device, in place. `log` records what they did, and limits it.

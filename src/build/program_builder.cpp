@@ -22,25 +22,22 @@ void free_input_shapes(ir::Graph& body) {
 
 }  // namespace
 
-BuiltProgram build_program(std::shared_ptr<ir::Graph> graph, tune::Tuner& tuner, std::shared_ptr<device::Device> device, const BuildOptions& options,
-                           std::optional<DType> narrow) {
-  BuiltProgram built;
-  rewrite::RewriteLog log;
-  optimize(*graph, {options.passes}, log);
+std::shared_ptr<plan::Program> build_program(std::shared_ptr<ir::Graph> graph, ProgramContext& context, std::optional<DType> narrow) {
+  const BuildOptions& options = context.options;
+  optimize(*graph, {options.passes, &context.more_rules}, context.log);
   graph->remove_dead();
   if (narrow) {
     precision::LowerOptions lower;
     lower.narrow = *narrow;
-    built.notes = precision::lower_precision(*graph, lower);
-    optimize_lowered(*graph, log);
+    context.precision_notes = precision::lower_precision(*graph, lower);
+    optimize_lowered(*graph, context.log);
   }
   cover::CoverOptions cover_options;
   cover_options.fuse = options.passes;
   cover_options.cancelled = options.cancelled;
   if (options.on_progress) cover_options.on_progress = [&](double fraction) { options.on_progress(fraction, "choosing kernels"); };
-  cover::Covered covered = cover::cover(*graph, tuner, cover_options);
-  built.estimated_us = covered.microseconds;
-  built.notes.insert(built.notes.end(), covered.notes.begin(), covered.notes.end());
+  cover::Covered covered = cover::cover(*graph, context.tuner, cover_options);
+  std::move(covered.refused.begin(), covered.refused.end(), std::back_inserter(context.refused_regions));
 
   std::map<int32_t, std::vector<std::shared_ptr<const plan::Program>>> bodies;
   for (ir::NodeId id : graph->order()) {
@@ -48,11 +45,11 @@ BuiltProgram build_program(std::shared_ptr<ir::Graph> graph, tune::Tuner& tuner,
     for (const std::shared_ptr<ir::Graph>& body : graph->node(id).bodies) {
       std::shared_ptr<ir::Graph> copy = body->clone();
       free_input_shapes(*copy);
-      bodies[id.index].push_back(build_program(copy, tuner, device, options).program);
+      bodies[id.index].push_back(build_program(copy, context));
     }
   }
-  built.program = plan::load_program(std::move(graph), std::move(covered.choices), std::move(bodies), std::move(device));
-  return built;
+  if (options.cancelled && options.cancelled()) throw Cancelled();
+  return plan::load_program(std::move(graph), std::move(covered.choices), std::move(bodies), context.device);
 }
 
 }  // namespace burnish::build_internal

@@ -150,13 +150,12 @@ class Builder {
 /// Finds the options of one region after another; a region must come after those that grew longer from its anchor.
 class Weigher {
  public:
-  Weigher(const ir::Graph& graph, tune::Tuner& tuner, std::vector<std::string>& notes) : graph_(graph), tuner_(tuner), notes_(notes) {}
+  Weigher(const ir::Graph& graph, tune::Tuner& tuner) : graph_(graph), tuner_(tuner) {}
 
   void weigh(const Region& region) {
     Weighed one{region, region_problem(graph_, region), {}};
     const Weighed* longer = longer_one(one);
     for (const LayoutSet& layouts : sets_for(one.problem)) add_option(one, layouts, longer);
-    if (one.options.empty()) notes_.push_back(fmt::format("region of {} nodes at '{}': no kernel takes it", one.region.nodes.size(), graph_.node(one.region.nodes[0]).source));
     // The fallback is for what nothing else runs.
     const bool real = std::any_of(one.options.begin(), one.options.end(), [](const Option& option) { return !option.timed->tactic->is_fallback(); });
     if (real) std::erase_if(one.options, [](const Option& option) { return option.timed->tactic->is_fallback(); });
@@ -237,13 +236,12 @@ class Weigher {
 
   const ir::Graph& graph_;
   tune::Tuner& tuner_;
-  std::vector<std::string>& notes_;
   std::vector<Weighed> weighed_;
   std::map<std::string, std::vector<LayoutSet>> sets_of_;
 };
 
-std::vector<Weighed> weigh_all(const ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options, std::vector<std::string>& notes) {
-  Weigher weigher(graph, tuner, notes);
+std::vector<Weighed> weigh_all(const ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options) {
+  Weigher weigher(graph, tuner);
   std::vector<Region> regions = find_regions(graph);
   if (!options.fuse) std::erase_if(regions, [](const Region& region) { return region.nodes.size() > 1; });
   for (size_t i = regions.size(); i-- > 0;) {
@@ -254,11 +252,31 @@ std::vector<Weighed> weigh_all(const ir::Graph& graph, tune::Tuner& tuner, const
   return weigher.take();
 }
 
+std::vector<RefusedRegion> refused_regions(const ir::Graph& graph, const std::vector<Weighed>& weighed, const std::vector<Decision>& decisions) {
+  const auto inside_one_taken = [&](const std::vector<int>& positions) {
+    return std::any_of(decisions.begin(), decisions.end(), [&](const Decision& decision) {
+      const std::vector<int>& taken = weighed[static_cast<size_t>(decision.weighed)].region.positions;
+      return std::includes(taken.begin(), taken.end(), positions.begin(), positions.end());
+    });
+  };
+  std::vector<RefusedRegion> refused;
+  for (const Weighed& one : weighed) {
+    if (one.region.nodes.size() == 1 || inside_one_taken(one.region.positions)) continue;
+    RefusedRegion& entry = refused.emplace_back();
+    entry.where = joined_sources(graph, one.region);
+    for (ir::NodeId id : one.region.nodes) entry.ops += (entry.ops.empty() ? "" : ", ") + graph.node(id).op->name;
+    entry.reason = one.options.empty() ? "no kernel of the device takes it" : "what was taken in its place is not slower";
+    for (const Option& option : one.options)
+      if (option.timed->measured && (entry.microseconds == 0 || option.microseconds < entry.microseconds)) entry.microseconds = option.microseconds;
+  }
+  return refused;
+}
+
 }  // namespace
 
 Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options) {
   Covered covered;
-  const std::vector<Weighed> weighed = weigh_all(graph, tuner, options, covered.notes);
+  const std::vector<Weighed> weighed = weigh_all(graph, tuner, options);
   std::map<std::string, double> reformat_costs;
   const auto reformat_cost = [&](const ir::TensorType& type, ir::Layout from, ir::Layout to) {
     if (device::lies_alike(type.shape, from, to)) return 0.0;
@@ -270,6 +288,7 @@ Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options)
     return reformat_costs[key] = timed ? timed->microseconds : 1e12;
   };
   const std::vector<Decision> decisions = search(graph, weighed, reformat_cost, &covered.microseconds);
+  covered.refused = refused_regions(graph, weighed, decisions);
   covered.choices = Builder(graph, tuner).build(weighed, decisions);
   graph.remove_dead();
   ir::verify(graph);

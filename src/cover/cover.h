@@ -14,12 +14,20 @@ struct CoverOptions {
   std::function<bool()> cancelled;
 };
 
+/// A region of several nodes that was weighed and not taken.
+struct RefusedRegion {
+  std::string where;        ///< the model's nodes
+  std::string ops;          ///< "conv, add, relu"
+  double microseconds = 0;  ///< of its fastest kernel, as measured; 0: not measured
+  std::string reason;
+};
+
 struct Covered {
   /// By node index of the graph as it is afterwards.
   std::vector<device::Choice> choices;
   double microseconds = 0;  ///< the sum of what was measured or guessed
-  /// What was weighed and why it lost, one line each, for `explain`.
-  std::vector<std::string> notes;
+  /// For `explain`; without those that lie inside a region taken.
+  std::vector<RefusedRegion> refused;
 };
 
 /// Rewrites `graph` so that each node that runs is one kernel, with reformats between layouts; types carry the layouts

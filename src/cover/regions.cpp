@@ -183,15 +183,6 @@ Region single(const ir::Graph& graph, ir::NodeId id, int position) {
   return region;
 }
 
-std::string joined_sources(const ir::Graph& graph, const Region& region) {
-  std::string sources;
-  for (ir::NodeId id : region.nodes) {
-    const std::string& source = graph.node(id).source;
-    if (!source.empty()) sources += (sources.empty() ? "" : ", ") + source;
-  }
-  return sources;
-}
-
 /// What joins an anchor beside the pointwise ops behind it: the moves that its kernel may do by strides, and what
 /// makes the rows that a norm takes or the pixels that a convolution takes.
 std::set<ir::NodeId> company_of(const ir::Graph& graph, const std::map<ir::NodeId, int>& positions, ir::NodeId anchor) {
@@ -244,6 +235,15 @@ bool adds_cheap_ops(const ir::Graph& graph, const Region& whole, const Region& p
     if (id < anchor || !cheap.contains(graph.node(*id).op)) return false;
   }
   return true;
+}
+
+std::string joined_sources(const ir::Graph& graph, const Region& region) {
+  std::string all;
+  for (ir::NodeId id : region.nodes) {
+    const std::string& source = graph.node(id).source;
+    if (!source.empty()) all += (all.empty() ? "" : ", ") + source;
+  }
+  return ir::each_source_once(all);
 }
 
 std::shared_ptr<ir::Graph> region_body(const ir::Graph& graph, const Region& region) {

@@ -34,6 +34,9 @@ device::Problem region_problem(const ir::Graph& graph, const Region& region);
 /// The graph's value behind input `i` of region_problem().
 ir::ValueId operand(const ir::Graph& graph, const Region& region, const device::Problem& problem, int i);
 
+/// The model's nodes that the region's come from, each once: "a, b".
+std::string joined_sources(const ir::Graph& graph, const Region& region);
+
 /// Puts one node in the region's place: the op itself, or a `region` with its body. Its inputs are `inputs`.
 ir::NodeId replace_by_node(ir::Graph& graph, const Region& region, const std::vector<ir::ValueId>& inputs);
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -22,6 +23,10 @@ struct DeviceInfo {
   std::string tuning_key;
   int64_t memory_bytes = 0;
   int threads = 1;
+  int multiprocessors = 0;  ///< of a GPU
+  /// What its kernels call, with versions: ("oneDNN", "2.6.3").
+  std::vector<std::pair<std::string, std::string>> libraries;
+  std::vector<std::string> precisions;  ///< what it can compute in, by the names of `--precision`
   bool tf32 = false;  ///< f32 contractions may round their operands to 10 bits of mantissa (DeviceOptions::tf32)
 };
 

@@ -93,14 +93,20 @@ class Tactic {
   virtual bool is_fallback() const { return false; }
 };
 
+/// One way to run a problem that the tuner looked at.
+struct Alternative {
+  std::string tactic, candidate;  ///< no candidate: the tactic as a whole
+  double microseconds = 0;        ///< as measured, in hundredths; 0: not measured
+  std::string refused;            ///< why it may not run the problem; empty where it may
+};
+
 /// What cover chose for one node.
 struct Choice {
   std::string tactic, candidate;
   std::string code;               ///< of Tactic::compile
   std::vector<Tensor> constants;  ///< of Tactic::pack
   double microseconds = 0;        ///< as measured; 0: not measured
-  /// Every other way that was looked at, for `explain`: name, and its time or the reason why not.
-  std::vector<std::string> alternatives;
+  std::vector<Alternative> alternatives;  ///< every way that was looked at, this one too; not saved with the program
 };
 
 /// Runs any problem on the reference kernels, on the host, with copies where the device is not.

@@ -36,6 +36,7 @@ std::string section_name(SectionId id) {
     case SectionId::program: return "program";
     case SectionId::weights: return "weights";
     case SectionId::code: return "code";
+    case SectionId::record: return "record";
   }
   return fmt::format("section {}", static_cast<uint32_t>(id));
 }
@@ -121,10 +122,15 @@ SectionFile SectionFile::parse(std::string_view bytes, std::shared_ptr<const voi
   return file;
 }
 
-std::string_view SectionFile::section(SectionId id) const {
+std::string_view SectionFile::optional_section(SectionId id) const {
   const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.id == static_cast<uint32_t>(id); });
-  require(found != entries_.end(), "section '{}' is missing", section_name(id));
-  return found->bytes;
+  return found == entries_.end() ? std::string_view() : found->bytes;
+}
+
+std::string_view SectionFile::section(SectionId id) const {
+  const bool there = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.id == static_cast<uint32_t>(id); });
+  require(there, "section '{}' is missing", section_name(id));
+  return optional_section(id);
 }
 
 }  // namespace burnish::engine

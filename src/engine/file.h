@@ -11,7 +11,7 @@
 namespace burnish::engine {
 
 /// What a section holds. Readers skip the ids that they do not know.
-enum class SectionId : uint32_t { metadata = 1, program = 2, weights = 3, code = 4 };
+enum class SectionId : uint32_t { metadata = 1, program = 2, weights = 3, code = 4, record = 5 };
 
 std::string section_name(SectionId id);
 
@@ -40,6 +40,8 @@ class SectionFile {
 
   /// The uncompressed bytes; throws Error if there is no such section.
   std::string_view section(SectionId id) const;
+  /// The same; empty if there is no such section.
+  std::string_view optional_section(SectionId id) const;
   const std::shared_ptr<const void>& owner() const { return owner_; }
 
  private:

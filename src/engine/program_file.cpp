@@ -79,7 +79,7 @@ std::string ProgramWriter::describe(const plan::Program& program) {
       text["choices"].push_back(nullptr);
       continue;
     }
-    json one = {{"tactic", choice.tactic}, {"candidate", choice.candidate}, {"us", choice.microseconds}, {"alternatives", choice.alternatives}};
+    json one = {{"tactic", choice.tactic}, {"candidate", choice.candidate}, {"us", choice.microseconds}};
     const Blob code = add_code(choice.code);
     one["code"] = {code.offset, code.bytes};
     one["constants"] = json::array();
@@ -146,7 +146,6 @@ class Reader {
     made.tactic = text.at("tactic");
     made.candidate = text.at("candidate");
     made.microseconds = text.at("us");
-    made.alternatives = text.at("alternatives").get<std::vector<std::string>>();
     const uint64_t offset = text.at("code").at(0), bytes = text.at("code").at(1);
     require(offset <= code_.size() && bytes <= code_.size() - offset, "code lies outside section 'code'");
     made.code = code_.substr(offset, bytes);

@@ -225,6 +225,19 @@ std::shared_ptr<Graph> Graph::clone() const {
   return copy;
 }
 
+std::string each_source_once(std::string_view sources) {
+  constexpr std::string_view separator = ", ";
+  std::string joined;
+  std::set<std::string_view> seen;
+  while (!sources.empty()) {
+    const size_t end = std::min(sources.find(separator), sources.size());
+    const std::string_view name = sources.substr(0, end);
+    if (seen.insert(name).second) joined.append(joined.empty() ? "" : separator).append(name);
+    sources.remove_prefix(std::min(end + separator.size(), sources.size()));
+  }
+  return joined;
+}
+
 void verify(const Graph& graph) {
   const auto check = [&](bool condition, NodeId id, std::string_view what) {
     if (!condition) fail("internal: graph '{}' is not valid at {}: {}", graph.name, print_node(graph, id), what);

@@ -141,6 +141,9 @@ class Graph {
   int64_t next_fresh_ = 0;
 };
 
+/// The names of `sources`, a list as Node::source holds it, each once and in the order of first mention.
+std::string each_source_once(std::string_view sources);
+
 /// Text as in docs/design.md section 15; parse(print(g)) gives g again, except for constants' data, which is
 /// printed only for small ones.
 std::string print(const Graph& graph);

@@ -1,3 +1,4 @@
+#include <array>
 #include <cstring>
 #include <unordered_map>
 
@@ -51,6 +52,7 @@ void merge(ir::Graph& graph, rewrite::RewriteLog& log) {
     if (!same || !log.take("common_subexpressions", node.source, node.op->name)) continue;
     for (size_t i = 0; i < kept.size(); ++i)
       if (kept[i]) graph.replace_uses(gone[i], kept[i]);
+    graph.node(entry->second).source = rewrite::join_sources(graph, std::array{id, entry->second});
     graph.erase(id);
   }
   graph.remove_dead();

@@ -354,6 +354,8 @@ class Planner {
     segment_.arena_bytes = placement.bytes;
     segment_.arena_lower_bound = placement.lower_bound;
 
+    for (const auto& [root, i] : index)
+      segment_.buffers.push_back({{root}, {}, placement.offsets[i], lifetimes[i].bytes, lifetimes[i].first, lifetimes[i].last});
     size_t workspace = values;
     for (Pending& pending : pending_) {
       const auto where = [&](ir::ValueId id) -> Place {
@@ -370,6 +372,7 @@ class Planner {
       }
       if (pending.step.workspace_bytes > 0) {
         pending.step.workspace_offset = placement.offsets[workspace++];
+        segment_.buffers.push_back({{}, pending.step.node, pending.step.workspace_offset, pending.step.workspace_bytes, pending.position, pending.position});
         segment_.largest_workspace = std::max(segment_.largest_workspace, pending.step.workspace_bytes);
       }
       segment_.steps.push_back(std::move(pending.step));

@@ -46,8 +46,17 @@ struct Stop {
   std::vector<ir::ValueId> wanted;
 };
 
+/// One stretch of the arena and when it is in use.
+struct ArenaBuffer {
+  ir::ValueId value;  ///< the root of the values that lie in it; none for a kernel's workspace
+  ir::NodeId node;    ///< whose workspace it is
+  int64_t offset = 0, bytes = 0;
+  int first = 0, last = 0;  ///< positions in the program's order, both included
+};
+
 struct Segment {
   std::vector<Step> steps;
+  std::vector<ArenaBuffer> buffers;
   Stop stop;
   int streams = 1;  ///< that the steps run on
   /// Tensors that the session makes before the run: results of the graph, and what later segments read.

@@ -137,19 +137,12 @@ bool needs_sort(const ir::Graph& graph, const ir::Patch& patch) {
 }  // namespace
 
 std::string join_sources(const ir::Graph& graph, std::span<const ir::NodeId> nodes) {
-  std::vector<std::string> parts;
+  std::string all;
   for (auto id = nodes.rbegin(); id != nodes.rend(); ++id) {
     const std::string& source = graph.node(*id).source;
-    for (size_t begin = 0; begin < source.size();) {
-      const size_t end = std::min(source.find(", ", begin), source.size());
-      std::string part = source.substr(begin, end - begin);
-      if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(std::move(part));
-      begin = end + 2;
-    }
+    if (!source.empty()) all += (all.empty() ? "" : ", ") + source;
   }
-  std::string joined;
-  for (const std::string& part : parts) joined += (joined.empty() ? "" : ", ") + part;
-  return joined;
+  return ir::each_source_once(all);
 }
 
 void erase_unused(ir::Graph& graph, ir::NodeId id) {

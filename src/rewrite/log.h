@@ -25,6 +25,7 @@ class RewriteLog {
   /// False when the limit is reached; else counts and records one change.
   bool take(std::string name, std::string where, std::string what) {
     if (limit_ >= 0 && taken() >= limit_) return false;
+    misses_.erase({name, where});
     hits_.push_back({std::move(name), std::move(where), std::move(what)});
     return true;
   }

@@ -30,10 +30,10 @@ std::shared_ptr<const plan::Program> load_saved(engine::SavedProgram saved, cons
 void Engine::save(const std::string& path) const {
   const device::DeviceInfo& info = state_->program->device->info();
   const json metadata = {{"burnish", BURNISH_VERSION}, {"backend", info.backend}, {"arch", info.arch}, {"device", info.name},
-                         {"tuning_key", info.tuning_key}, {"tf32", info.tf32}, {"weights_bytes", state_->weights_bytes}, {"build", json::parse(state_->metadata)}, {"model", state_->model_metadata}};
+                         {"tuning_key", info.tuning_key}, {"tf32", info.tf32}, {"weights_bytes", state_->weights_bytes}, {"model", state_->model_metadata}};
   const std::string text = metadata.dump(-1, ' ', false, json::error_handler_t::replace);  // a model's strings may not be UTF-8
   const engine::ProgramWriter writer(*state_->program);
-  std::vector<engine::SectionData> sections = {{engine::SectionId::metadata, false, {text}}};
+  std::vector<engine::SectionData> sections = {{engine::SectionId::metadata, false, {text}}, {engine::SectionId::record, true, {state_->record}}};
   for (engine::SectionData& section : writer.sections()) sections.push_back(std::move(section));
   engine::write_sections(path, sections);
 }
@@ -53,10 +53,10 @@ Engine Engine::load(const std::string& path, const LoadOptions& options) {
                                  device->info().backend, device->info().arch));
     auto state = std::make_shared<engine_internal::EngineState>();
     state->program = load_saved(engine::read_program(file), device, elsewhere, options.on_log);
-    state->metadata = metadata.contains("build") ? metadata["build"].dump() : "{}";
     if (metadata.contains("model") && metadata["model"].is_object())
       for (const auto& [key, value] : metadata["model"].items())
         if (value.is_string()) state->model_metadata.emplace(key, value.get<std::string>());
+    state->record = file.optional_section(engine::SectionId::record);
     if (metadata.contains("weights_bytes") && metadata["weights_bytes"].is_number_integer()) state->weights_bytes = metadata["weights_bytes"];
     return Engine(std::move(state));
   });

@@ -9,9 +9,9 @@ namespace burnish::engine_internal {
 
 struct EngineState {
   std::shared_ptr<const plan::Program> program;
-  /// JSON text of what the build wrote down: model, options, times, the optimiser's log for `explain`.
-  std::string metadata = "{}";
   std::map<std::string, std::string> model_metadata;
+  /// What the build wrote down for `explain` and `diff` (build/record.h): JSON text, read only when asked for.
+  std::string record;
   double build_seconds = 0;
   int64_t weights_bytes = 0;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <vector>
@@ -38,38 +39,61 @@ std::string TuningCache::default_path() {
   return {};
 }
 
+namespace {
+
+constexpr std::string_view refused = "refused: ";
+
+/// A trial from its three fields; false where they are none.
+bool read_trial(const std::string_view* fields, device::Alternative& trial) {
+  if (fields[0].empty()) return false;
+  trial.tactic = fields[0];
+  trial.candidate = fields[1];
+  if (fields[2].starts_with(refused)) {
+    trial.refused = fields[2].substr(refused.size());
+    return !trial.refused.empty();
+  }
+  const char* const end = fields[2].data() + fields[2].size();
+  const auto [next, error] = std::from_chars(fields[2].data(), end, trial.microseconds);
+  return error == std::errc() && next == end && trial.microseconds >= 0 && std::isfinite(trial.microseconds);
+}
+
+}  // namespace
+
 void TuningCache::parse(std::string_view text) {
   int number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;
     if (line.empty() || line[0] == '#') continue;
     const std::vector<std::string_view> fields = split(line, '\t');
-    CacheEntry entry;
-    bool good = fields.size() == 5 && !fields[0].empty() && !fields[1].empty() && !fields[2].empty();
-    if (good) {
-      const auto [end, error] = std::from_chars(fields[4].data(), fields[4].data() + fields[4].size(), entry.microseconds);
-      good = error == std::errc() && end == fields[4].data() + fields[4].size() && entry.microseconds >= 0;
-    }
-    require(good, "line {}: expected DEVICE<tab>PROBLEM<tab>TACTIC<tab>CANDIDATE<tab>MICROSECONDS; mend or delete the line", number);
-    entry.tactic = fields[2];
-    entry.candidate = fields[3];
-    add(std::string(fields[0]), std::string(fields[1]), std::move(entry));
+    bool good = fields.size() >= 5 && fields.size() % 3 == 2 && !fields[0].empty() && !fields[1].empty();
+    Trials trials;
+    for (size_t i = 2; good && i < fields.size(); i += 3) good = read_trial(&fields[i], trials.emplace_back());
+    require(good, "line {}: expected DEVICE<tab>PROBLEM and <tab>TACTIC<tab>CANDIDATE<tab>MICROSECONDS for each trial; mend or delete the line", number);
+    add(std::string(fields[0]), std::string(fields[1]), std::move(trials));
   }
 }
 
-std::optional<CacheEntry> TuningCache::find(const std::string& device, const std::string& problem) const {
+const Trials* TuningCache::find(const std::string& device, const std::string& problem) const {
   const auto found = entries_.find(device + '\t' + problem);
-  return found == entries_.end() ? std::nullopt : std::optional(found->second);
+  return found == entries_.end() ? nullptr : &found->second;
 }
 
-void TuningCache::add(const std::string& device, const std::string& problem, CacheEntry entry) {
-  entries_[device + '\t' + problem] = std::move(entry);
+void TuningCache::add(const std::string& device, const std::string& problem, Trials trials) {
+  entries_[device + '\t' + problem] = std::move(trials);
   changed_ = true;
 }
 
 std::string TuningCache::text() const {
-  std::string text = "# Burnish tuning cache: device, problem, tactic, candidate, microseconds\n";
-  for (const auto& [key, entry] : entries_) fmt::format_to(std::back_inserter(text), "{}\t{}\t{}\t{:.2f}\n", key, entry.tactic, entry.candidate, entry.microseconds);
+  std::string text = "# Burnish tuning cache: device, problem, then tactic, candidate and microseconds of each trial\n";
+  for (const auto& [key, trials] : entries_) {
+    text += key;
+    for (const device::Alternative& trial : trials) {
+      fmt::format_to(std::back_inserter(text), "\t{}\t{}\t", trial.tactic, trial.candidate);
+      if (trial.refused.empty()) fmt::format_to(std::back_inserter(text), "{:.2f}", trial.microseconds);
+      else text.append(refused).append(trial.refused);
+    }
+    text += '\n';
+  }
   return text;
 }
 
@@ -78,7 +102,7 @@ void TuningCache::save() {
   if (file_exists(path_)) {
     // Others may have written since: theirs stay unless this build measured the same.
     TuningCache theirs(path_);
-    for (auto& [key, entry] : theirs.entries_) entries_.emplace(key, entry);
+    for (auto& [key, trials] : theirs.entries_) entries_.emplace(key, std::move(trials));
   }
   const std::string folder = std::filesystem::path(path_).parent_path();
   if (!folder.empty()) make_folders(folder);

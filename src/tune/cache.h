@@ -1,18 +1,20 @@
-// Measured choices as text: mergeable, editable, one line each.
+// Measured times as text: mergeable, editable, one line for each problem.
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
+
+#include "device/tactic.h"
 
 namespace burnish::tune {
 
-struct CacheEntry {
-  std::string tactic, candidate;
-  double microseconds = 0;
-};
+/// Every way to run a problem that was tried on it: its time, or why it was refused.
+using Trials = std::vector<device::Alternative>;
 
-/// Lines of "DEVICE<tab>PROBLEM<tab>TACTIC<tab>CANDIDATE<tab>MICROSECONDS", sorted, '#' starts a comment line.
+/// Lines of "DEVICE<tab>PROBLEM", then "<tab>TACTIC<tab>CANDIDATE<tab>RESULT" for each trial; RESULT is microseconds, or
+/// "refused: REASON". Sorted; '#' starts a comment line.
 class TuningCache {
  public:
   /// An empty path: kept in memory only. A file that is not there yet is an empty cache; one that is damaged is an Error
@@ -21,8 +23,9 @@ class TuningCache {
   /// The default file in the user's cache folder, or what BURNISH_CACHE names.
   static std::string default_path();
 
-  std::optional<CacheEntry> find(const std::string& device, const std::string& problem) const;
-  void add(const std::string& device, const std::string& problem, CacheEntry entry);
+  /// Null where the problem was not tried on the device.
+  const Trials* find(const std::string& device, const std::string& problem) const;
+  void add(const std::string& device, const std::string& problem, Trials trials);
   /// Reads lines into the cache; throws Error naming the line.
   void parse(std::string_view text);
   std::string text() const;
@@ -32,7 +35,7 @@ class TuningCache {
 
  private:
   std::string path_;
-  std::map<std::string, CacheEntry> entries_;  // by device and problem, joined by a tab
+  std::map<std::string, Trials> entries_;  // by device and problem, joined by a tab
   bool changed_ = false;
 };
 

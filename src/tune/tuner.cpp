@@ -39,6 +39,39 @@ std::vector<std::optional<std::string>> compile_all(const device::Problem& probl
   return codes;
 }
 
+/// As the cache holds it, so that a choice is the same whether it was measured now or then. Never 0: that is "not measured".
+double in_hundredths(double microseconds) { return std::max(1.0, std::round(microseconds * 100)) / 100; }
+
+/// Without the characters that part lines and fields of the cache.
+std::string one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
+  return text;
+}
+
+bool same_ways(const Trials& trials, const std::vector<Timed>& ways) {
+  return std::equal(trials.begin(), trials.end(), ways.begin(), ways.end(), [](const device::Alternative& trial, const Timed& way) {
+    return trial.tactic == way.tactic->name() && trial.candidate == way.candidate.id;
+  });
+}
+
+/// Puts what was measured into `ways`, and into those of `alternatives` that may run; the fastest way, or null where all
+/// were refused.
+const Timed* take_times(const Trials& trials, std::vector<Timed>& ways, std::vector<device::Alternative>& alternatives) {
+  const Timed* best = nullptr;
+  size_t next = 0;
+  for (device::Alternative& alternative : alternatives) {
+    if (!alternative.refused.empty()) continue;
+    Timed& way = ways[next];
+    alternative = trials[next++];
+    if (!alternative.refused.empty()) continue;
+    way.microseconds = alternative.microseconds;
+    way.measured = true;
+    if (!best || way.microseconds < best->microseconds * (1 - tie)) best = &way;
+  }
+  return best;
+}
+
 }  // namespace
 
 Tuner::Tuner(std::shared_ptr<device::Device> device, std::shared_ptr<TuningCache> cache, TunerOptions options)
@@ -74,10 +107,7 @@ const Timed* Tuner::free_of_charge(const device::Problem& problem) {
 
 const Timed* Tuner::as_for(const device::Problem& problem, const Timed& timed) {
   std::unique_ptr<Timed>& known = untimed_[fmt::format("{} {} {}", timed.tactic->name(), timed.candidate.id, problem.text())];
-  if (!known) {
-    known = std::make_unique<Timed>(timed);
-    known->alternatives = {"with what follows it: its price and its way"};
-  }
+  if (!known) known = std::make_unique<Timed>(timed);
   return known.get();
 }
 
@@ -90,18 +120,19 @@ bool Tuner::offers_as_much(const device::Problem& whole, const device::Problem& 
   });
 }
 
-std::vector<Timed> Tuner::ways_of(const device::Problem& problem, std::vector<std::string>* refusals) {
+std::vector<Timed> Tuner::ways_of(const device::Problem& problem, std::vector<device::Alternative>* alternatives) {
   std::vector<Timed> ways;
   for (const device::Tactic* tactic : device_->tactics()) {
     const Support support = tactic->supports(problem, device_->info());
     if (!support) {
-      if (refusals) refusals->push_back(fmt::format("{}: {}", tactic->name(), support.reason()));
+      if (alternatives) alternatives->push_back({tactic->name(), "", 0, one_line(support.reason())});
       continue;
     }
     std::vector<device::Candidate> candidates = tactic->candidates(problem, *device_);
     if (static_cast<int>(candidates.size()) > options_.most_candidates) candidates.resize(static_cast<size_t>(options_.most_candidates));
     for (device::Candidate& candidate : candidates) {
       const double guess = candidate.estimate_us > 0 ? candidate.estimate_us : estimate(problem);
+      if (alternatives) alternatives->push_back({tactic->name(), candidate.id, 0, ""});
       ways.push_back({tactic, std::move(candidate), guess, false, {}});
     }
   }
@@ -111,78 +142,50 @@ std::vector<Timed> Tuner::ways_of(const device::Problem& problem, std::vector<st
 std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
   auto winner = std::make_unique<Timed>();
   std::vector<Timed> ways = ways_of(problem, &winner->alternatives);
-  if (ways.empty()) {
-    const Support support = device::fallback_tactic().supports(problem, device_->info());
-    if (!support) return winner;
+  const Timed* best = ways.empty() ? nullptr : &ways.front();
+  if (best && can_be_tried(problem)) {
+    const Trials* trials = cache_->find(device_->info().tuning_key, problem.text());
+    if (trials && !same_ways(*trials, ways)) trials = nullptr;  // the tactics have changed since
+    if (!trials && options_.measure) {
+      measure(problem, ways);
+      trials = cache_->find(device_->info().tuning_key, problem.text());
+    }
+    if (trials) best = take_times(*trials, ways, winner->alternatives);
+  }
+  if (best) {
+    std::vector<device::Alternative> alternatives = std::move(winner->alternatives);
+    *winner = *best;
+    winner->alternatives = std::move(alternatives);
+  } else if (device::fallback_tactic().supports(problem, device_->info())) {
     winner->tactic = &device::fallback_tactic();
     winner->candidate = {"only", 0};
     winner->microseconds = 50 * estimate(problem);
-    return winner;
   }
-  const auto take = [&](const Timed& way) {
-    winner->tactic = way.tactic;
-    winner->candidate = way.candidate;
-    winner->microseconds = way.microseconds;
-    winner->measured = way.measured;
-  };
-  if (const auto entry = cache_->find(device_->info().tuning_key, problem.text())) {
-    for (const Timed& way : ways) {
-      if (way.tactic->name() != entry->tactic || way.candidate.id != entry->candidate) continue;
-      take(way);
-      winner->microseconds = entry->microseconds;
-      winner->measured = true;
-      winner->alternatives.push_back("taken from the tuning cache");
-      return winner;
-    }
-  }
-  if (!options_.measure || !can_be_tried(problem)) {
-    take(ways.front());
-    return winner;
-  }
-  measure(problem, ways, *winner);
   return winner;
 }
 
-void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& ways, Timed& winner) {
+void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& ways) {
   const device::Problem problem = plain_or_not.at_opt();
   const std::string key = plain_text(problem);
   auto reference = references_.find(key);
   if (reference == references_.end()) reference = references_.emplace(key, expected_outputs(problem)).first;
   const std::vector<std::optional<std::string>> codes = compile_all(problem, ways, *device_);
-  std::unique_ptr<tune::Trial> trial;
+  std::unique_ptr<Trial> bench;
+  Trials trials;
   for (size_t i = 0; i < ways.size(); ++i) {
-    Timed& way = ways[i];
-    const std::string name = fmt::format("{} {}", way.tactic->name(), way.candidate.id);
+    device::Alternative& trial = trials.emplace_back(device::Alternative{ways[i].tactic->name(), ways[i].candidate.id, 0, ""});
     try {
-      if (!trial) trial = std::make_unique<tune::Trial>(problem, reference->second, *device_);
-      const TrialResult result = trial->run(*way.tactic, way.candidate, options_.budget_us, codes[i] ? &*codes[i] : nullptr);
+      if (!bench) bench = std::make_unique<Trial>(problem, reference->second, *device_);
+      const TrialResult result = bench->run(*ways[i].tactic, ways[i].candidate, options_.budget_us, codes[i] ? &*codes[i] : nullptr);
       ++timed_;
-      if (!result.wrong.empty()) {
-        rejected_.push_back(fmt::format("{}: {}: {}", problem.text(), name, result.wrong));
-        winner.alternatives.push_back(fmt::format("{}: refused, {}", name, result.wrong));
-        continue;
-      }
-      way.microseconds = result.microseconds;
-      way.measured = true;
-      winner.alternatives.push_back(fmt::format("{} {:.1f} us", name, way.microseconds));
+      trial.microseconds = in_hundredths(result.microseconds);
+      trial.refused = one_line(result.wrong);
+      if (!result.wrong.empty()) rejected_.push_back(fmt::format("{}: {} {}: {}", problem.text(), trial.tactic, trial.candidate, result.wrong));
     } catch (const Error& error) {
-      winner.alternatives.push_back(fmt::format("{}: {}", name, error.what()));
+      trial.refused = one_line(error.what());
     }
   }
-  const Timed* best = nullptr;
-  for (const Timed& way : ways)
-    if (way.measured && (!best || way.microseconds < best->microseconds * (1 - tie))) best = &way;
-  if (best) {
-    winner.tactic = best->tactic;
-    winner.candidate = best->candidate;
-    winner.microseconds = best->microseconds;
-    winner.measured = true;
-    cache_->add(device_->info().tuning_key, plain_or_not.text(), {best->tactic->name(), best->candidate.id, best->microseconds});
-  } else if (device::fallback_tactic().supports(problem, device_->info())) {
-    winner.tactic = &device::fallback_tactic();
-    winner.candidate = {"only", 0};
-    winner.microseconds = 50 * estimate(problem);
-  }
+  cache_->add(device_->info().tuning_key, plain_or_not.text(), std::move(trials));
 }
 
 }  // namespace burnish::tune

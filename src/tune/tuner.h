@@ -23,8 +23,9 @@ struct Timed {
   device::Candidate candidate;
   double microseconds = 0;
   bool measured = false;
-  /// The other ways that were looked at: "NAME CANDIDATE 12.3 us" or "NAME: reason why not".
-  std::vector<std::string> alternatives;
+  /// All ways that were looked at, in the order of the device's table. They say the same whether they were measured
+  /// just now or come from the cache.
+  std::vector<device::Alternative> alternatives;
 };
 
 /// Ranks the device's tactics for a problem, times the best few, and accepts a candidate only when its result
@@ -53,11 +54,10 @@ class Tuner {
   const std::vector<std::string>& rejected() const { return rejected_; }
 
  private:
-  struct Trial;
   std::unique_ptr<Timed> search(const device::Problem& problem);
-  /// Every tactic that supports the problem with its candidates; why others do not goes to `refusals`, if any.
-  std::vector<Timed> ways_of(const device::Problem& problem, std::vector<std::string>* refusals);
-  void measure(const device::Problem& problem, std::vector<Timed>& ways, Timed& winner);
+  /// Every tactic that supports the problem with its candidates; what was looked at goes to `alternatives`, if any.
+  std::vector<Timed> ways_of(const device::Problem& problem, std::vector<device::Alternative>* alternatives);
+  void measure(const device::Problem& problem, std::vector<Timed>& ways);
 
   std::shared_ptr<device::Device> device_;
   std::shared_ptr<TuningCache> cache_;

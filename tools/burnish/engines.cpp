@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "ops/seeded_inputs.h"
 #include "plan/segment.h"
@@ -58,6 +60,12 @@ Engine open_engine(const std::string& path, const CommonOptions& options) {
   if (options.verbose > 0)
     build_options_.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
   return build(path, build_options_);
+}
+
+nlohmann::ordered_json engine_record(const Engine& engine) {
+  nlohmann::ordered_json record = nlohmann::ordered_json::parse(engine.state().record, nullptr, false);
+  require(record.is_object(), "the engine holds no record of its build (section 'record'): build it again");
+  return record;
 }
 
 TensorMap complete_inputs(const Engine& engine, TensorMap given, const CommonOptions& options,
