@@ -6,10 +6,10 @@
 #include <set>
 
 #include "base/error.h"
+#include "build/io.h"
 #include "build/model.h"
 #include "build/precision.h"
 #include "build/record.h"
-#include "build/shapes.h"
 #include "build/streams.h"
 #include "rules/library.h"
 #include "runtime/engine_state.h"
@@ -40,10 +40,11 @@ void log_summary(const build_internal::ProgramContext& context, const BuildOptio
 Engine build(const Model& model, const BuildOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   if (options.on_progress) options.on_progress(0, "rewriting the graph");
-  std::shared_ptr<ir::Graph> graph = model.state().graph->clone();
-  build_internal::apply_shapes(*graph, options);
+  std::shared_ptr<ir::Graph> graph = build_internal::requested_graph(model, options);
   const build_internal::Arithmetic arithmetic = build_internal::allowed_arithmetic(options.precision, *graph);
   const std::shared_ptr<device::Device> device = device::open_device(options.device, {options.threads, arithmetic.tf32});
+  if (!options.arch.empty() && options.arch != device->info().arch)
+    throw UsageError(fmt::format("--arch {}: the device here is {} ({}), and kernels are compiled for that alone", options.arch, device->info().name, device->info().arch));
   std::string cache_path = options.tuning_cache.value_or(tune::TuningCache::default_path());
   if (cache_path == "none") cache_path.clear();
   const auto cache = std::make_shared<tune::TuningCache>(cache_path);

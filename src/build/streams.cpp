@@ -49,9 +49,10 @@ int choose_streams(const std::shared_ptr<plan::Program>& program, const BuildOpt
   if (most == 1 || device.on_host() || !options.measure) return 1;
   const std::string text = ir::print(*program->graph);
   const std::string problem = fmt::format("streams most={} graph={:016x}", most, XXH3_64bits(text.data(), text.size()));
-  if (const auto known = cache.find(device.info().tuning_key, problem)) {
+  if (const tune::Trials* known = cache.find(device.info().tuning_key, problem)) {
     int streams = 1;
-    std::from_chars(known->candidate.data(), known->candidate.data() + known->candidate.size(), streams);
+    const std::string& candidate = known->front().candidate;
+    std::from_chars(candidate.data(), candidate.data() + candidate.size(), streams);
     return std::clamp(streams, 1, most);
   }
   const std::vector<Tensor> inputs = ops::seeded_inputs(*program->graph, 0);
@@ -66,7 +67,7 @@ int choose_streams(const std::shared_ptr<plan::Program>& program, const BuildOpt
       if (streams == 1 || time < best_time * (1 - least_gain)) best = streams, best_time = time;
     }
   });
-  cache.add(device.info().tuning_key, problem, {"streams", std::to_string(best), best_time * 1e3});
+  cache.add(device.info().tuning_key, problem, {{"streams", std::to_string(best), best_time * 1e3, ""}});
   return best;
 }
 

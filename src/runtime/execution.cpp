@@ -292,6 +292,7 @@ void Execution::run_host_node(ir::NodeId id, Run& run) {
       plan::unify(graph.value(output).type.shape, made[i].shape(), run.knowledge.symbols);
       run.knowledge.shapes[output.index] = made[i].shape();
       run.table[static_cast<size_t>(output.index)] = on_device(made[i], *run.stream);
+      if (profiler_ && profiler_->observe && output) profiler_->observe(*program_, output, {made[i].dtype(), made[i].shape(), ir::Layout::plain}, made[i].raw());
     }
   });
 }

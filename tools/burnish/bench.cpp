@@ -27,7 +27,7 @@ struct BenchOptions {
   std::string model, problem;
   double warmup_ms = 200, duration_s = 3;
   int iterations = 10;
-  bool profile = false;
+  bool profile = false, with_transfers = false;
 };
 
 double milliseconds_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
@@ -121,7 +121,8 @@ int bench_model(const BenchOptions& options, const CommonOptions& common) {
       state.stream->synchronize();
     });
   };
-  const Statistics latency = summarize(repeat(options, call));
+  const auto call_from_host = [&] { session.run(inputs); };
+  const Statistics latency = summarize(options.with_transfers ? repeat(options, call_from_host) : repeat(options, call));
   const std::optional<Statistics> on_device = device_times(options, state, ordered, outputs);
   const device::DeviceInfo& info = state.device->info();
   const MemoryUse memory = session.memory();
@@ -197,6 +198,7 @@ Command add_bench(CLI::App& app) {
   command.add_option("--warmup-ms", options->warmup_ms, "time before measuring, 200 by default");
   command.add_option("--duration-s", options->duration_s, "time of measuring, 3 by default");
   command.add_option("--iterations", options->iterations, "at least this many calls, 10 by default");
+  command.add_flag("--with-transfers", options->with_transfers, "latency from inputs on the host to outputs on the host");
   command.add_flag("--profile", options->profile, "add a table per kernel");
   command.footer("\nExamples:\n  burnish bench resnet50.burnish\n  burnish bench page.onnx --shape x=1x3x640x640 --profile\n");
   auto common = add_common_options(command);

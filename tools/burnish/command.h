@@ -15,6 +15,7 @@ Command add_bench(CLI::App& app);
 Command add_build(CLI::App& app);
 Command add_conformance(CLI::App& app);
 Command add_devices(CLI::App& app);
+Command add_diff(CLI::App& app);
 Command add_explain(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_run(CLI::App& app);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 
@@ -16,25 +17,42 @@
 namespace burnish::tool {
 namespace {
 
-/// A line that is written over on a terminal, and nothing elsewhere.
+/// A bar that is written over on a terminal; elsewhere a line now and then, once the work has taken a while.
 class ProgressLine {
  public:
-  explicit ProgressLine(bool quiet) : shown_(!quiet && isatty(STDERR_FILENO)) {}
+  explicit ProgressLine(bool quiet) : shown_(!quiet), terminal_(isatty(STDERR_FILENO)), last_(Clock::now()) {}
   ~ProgressLine() {
-    if (written_) fmt::print(stderr, "\r{:60}\r", "");
+    if (written_ && terminal_) fmt::print(stderr, "\r{:66}\r", "");
   }
   void show(double fraction, const std::string& what) {
     if (!shown_) return;
+    const auto pause = terminal_ ? std::chrono::milliseconds(50) : std::chrono::milliseconds(10'000);
+    if (Clock::now() - last_ < pause) return;
+    last_ = Clock::now();
+    written_ = true;
+    if (!terminal_) {
+      fmt::print(stderr, "{}: {:.0f}%\n", what, 100 * fraction);
+      return;
+    }
     constexpr int width = 30;
     const int done = static_cast<int>(fraction * width);
-    fmt::print(stderr, "\r{:24} [{:<{}}] {:3.0f}%", what, std::string(static_cast<size_t>(done), '#'), width,
-               100 * fraction);
-    written_ = true;
+    fmt::print(stderr, "\r{:24} [{:<{}}] {:3.0f}%", what, std::string(static_cast<size_t>(done), '#'), width, 100 * fraction);
   }
 
  private:
-  bool shown_, written_ = false;
+  using Clock = std::chrono::steady_clock;
+  bool shown_, terminal_, written_ = false;
+  Clock::time_point last_;
 };
+
+/// What an engine was built with cannot be asked of it afterwards.
+void refuse_build_options(const std::string& path, const CommonOptions& options) {
+  const std::pair<const char*, bool> given[] = {{"--precision", !options.precision.empty()}, {"--io", !options.io.empty()}, {"--min-shape", !options.min_shape.empty()},
+                                                {"--opt-shape", !options.opt_shape.empty()}, {"--max-shape", !options.max_shape.empty()}, {"--arch", !options.arch.empty()},
+                                                {"--rules", !options.rules.empty()}};
+  for (const auto& [name, is_given] : given)
+    if (is_given) throw UsageError(fmt::format("'{}' is an engine, built already: {} belongs to 'burnish build'", path, name));
+}
 
 }  // namespace
 
@@ -46,20 +64,22 @@ bool is_engine_file(const std::string& path) {
 
 Engine open_engine(const std::string& path, const CommonOptions& options) {
   if (is_engine_file(path)) {
+    refuse_build_options(path, options);
     LoadOptions load;
     load.device = options.device;
     load.threads = options.threads;
     if (!options.quiet) load.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
     return Engine::load(path, load);
   }
+  return build_with_progress(Model::load(path), options);
+}
+
+Engine build_with_progress(const Model& model, const CommonOptions& options) {
   ProgressLine progress(options.quiet);
-  BuildOptions build_options_ = build_options(options);
-  build_options_.on_progress = [&](double fraction, const std::string& what) {
-    progress.show(fraction, what);
-  };
-  if (options.verbose > 0)
-    build_options_.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
-  return build(path, build_options_);
+  BuildOptions asked = build_options(options);
+  asked.on_progress = [&](double fraction, const std::string& what) { progress.show(fraction, what); };
+  if (options.verbose > 0) asked.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  return build(model, asked);
 }
 
 nlohmann::ordered_json engine_record(const Engine& engine) {

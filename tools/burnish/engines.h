@@ -5,6 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "ir/graph.h"
 #include "options.h"
 
 namespace burnish::tool {
@@ -13,6 +14,8 @@ namespace burnish::tool {
 bool is_engine_file(const std::string& path);
 /// Loads an engine, or builds one from a model with a progress line on standard error.
 Engine open_engine(const std::string& path, const CommonOptions& options);
+/// Builds with a progress line on standard error.
+Engine build_with_progress(const Model& model, const CommonOptions& options);
 /// What the build wrote down (src/build/record.h). Throws Error where the engine holds no such thing.
 nlohmann::ordered_json engine_record(const Engine& engine);
 /// The inputs that `given` does not hold, seeded. Integers that index something stay small; a symbolic dimension is what

@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
       {"run", add_run(app)},
       {"bench", add_bench(app)},
       {"inspect", add_inspect(app)},
+      {"diff", add_diff(app)},
       {"explain", add_explain(app)},
       {"conformance", add_conformance(app)},
       {"devices", add_devices(app)},

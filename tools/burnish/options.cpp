@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+
+#include "base/files.h"
 #include <charconv>
 
 namespace burnish::tool {
@@ -60,6 +62,7 @@ std::shared_ptr<CommonOptions> add_common_options(CLI::App& app) {
       ->check(CLI::IsMember({"measure", "model"}))
       ->group(group);
   app.add_option("--arch", o.arch, "CUDA: compile for this architecture (sm_80)")->group(group);
+  app.add_option("--rules", o.rules, "a file of more rewrite rules, in the language of Burnish's own")->group(group);
   app.add_option("--seed", o.seed, "for inputs that are not given")->group(group);
   app.add_option("--json", o.json, "write the result to this file as JSON too")->group(group);
   app.add_flag("-v,--verbose", o.verbose, "say more; -vv still more")->group(group);
@@ -121,6 +124,9 @@ BuildOptions build_options(const CommonOptions& options) {
   if (!options.tuning_cache.empty()) built.tuning_cache = options.tuning_cache;
   built.measure = options.tune != "model";
   built.arch = options.arch;
+  if (!options.arch.empty() && !options.device.empty() && !options.device.starts_with("cuda"))
+    throw UsageError(fmt::format("--arch is for --device cuda; device '{}' has one architecture", options.device));
+  if (!options.rules.empty()) built.rules = read_file(options.rules);
   return built;
 }
 

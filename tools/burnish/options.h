@@ -24,6 +24,7 @@ struct CommonOptions {
   std::string tuning_cache;
   std::string tune;
   std::string arch;
+  std::string rules;  ///< a file
   uint64_t seed = 0;
   std::string json;
   int verbose = 0;
