@@ -17,6 +17,7 @@
 #include "command.h"
 #include "engines.h"
 #include "graph_diff.h"
+#include "ops/seeded_inputs.h"
 #include "runtime/observe.h"
 
 namespace burnish::tool {
@@ -96,14 +97,6 @@ int diff_files(const DiffOptions& options, const CommonOptions& common) {
 
 // --- one model, two ways ---
 
-/// A graph's inputs in its order, for the sizes asked for.
-std::vector<Tensor> seeded_inputs(const ir::Graph& graph, uint64_t seed) {
-  const TensorMap made = complete_inputs(graph, {}, seed);
-  std::vector<Tensor> inputs;
-  for (ir::ValueId id : graph.inputs()) inputs.push_back(made.at(graph.value(id).name));
-  return inputs;
-}
-
 /// As numbers of one type, so that FP16 compares with FP32.
 Tensor to_f64(const Tensor& tensor) {
   Tensor wide(DType::f64, tensor.shape());
@@ -120,7 +113,7 @@ struct Layer {
 
 /// The values that both make under one name, in the first's order; the outputs last.
 std::vector<Layer> compare_layers(const Engine& a, const Engine& b, uint64_t seed) {
-  const std::vector<Tensor> inputs = seeded_inputs(*a.state().program->graph, seed);
+  const std::vector<Tensor> inputs = ops::seeded_inputs(*a.state().program->graph, seed);
   session_internal::SessionState first(a), second(b);
   const runtime::ObservedRun one = runtime::observe_run(first, inputs), two = runtime::observe_run(second, inputs);
   const ir::Graph &graph = *a.state().program->graph, &other = *b.state().program->graph;
@@ -177,7 +170,7 @@ int diff_bisect(const DiffOptions& options, const CommonOptions& common) {
   const BuildOptions asked = build_options(common);
   const std::shared_ptr<ir::Graph> graph = build_internal::requested_graph(model, asked);
   const double tolerance = options.tolerance >= 0 ? options.tolerance : default_tolerance(common, *graph);
-  const build_internal::Culprit culprit = build_internal::bisect(model, asked, seeded_inputs(*graph, common.seed), tolerance);
+  const build_internal::Culprit culprit = build_internal::bisect(model, asked, ops::seeded_inputs(*graph, common.seed), tolerance);
   const bool rewrite = culprit.kind == build_internal::Culprit::Kind::rewrite, right = culprit.kind == build_internal::Culprit::Kind::none;
   if (right) {
     fmt::print("the result is right: it lies {:.3g} (relative L2) off the reference, the tolerance is {:.3g}\n", culprit.error, tolerance);

@@ -5,7 +5,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "ir/graph.h"
 #include "options.h"
 
 namespace burnish::tool {
