@@ -26,13 +26,18 @@ std::optional<DType> read_dtype(std::string text) {
 std::vector<int64_t> permutation(int64_t rank, bool to_channels_last) {
   std::vector<int64_t> order(static_cast<size_t>(rank));
   std::iota(order.begin(), order.end(), int64_t{0});
-  if (to_channels_last) std::rotate(order.begin() + 1, order.begin() + 2, order.end());
-  else std::rotate(order.begin() + 1, order.end() - 1, order.end());
+  if (to_channels_last)
+    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  else
+    std::rotate(order.begin() + 1, order.end() - 1, order.end());
   return order;
 }
 
 void check_rank(const ir::Value& value, const std::string& name) {
-  if (value.type.rank() < 3) throw UsageError(fmt::format("--io: '{}' has rank {}; nhwc is for tensors with channels and at least one spatial dimension", name, value.type.rank()));
+  if (value.type.rank() < 3)
+    throw UsageError(fmt::format(
+        "--io: '{}' has rank {}; nhwc is for tensors with channels and at least one spatial dimension", name,
+        value.type.rank()));
 }
 
 void format_input(ir::Graph& graph, ir::ValueId id, const std::string& name, const IoFormat& format) {
@@ -45,11 +50,15 @@ void format_input(ir::Graph& graph, ir::ValueId id, const std::string& name, con
     check_rank(graph.value(id), name);
     std::vector<ir::Dim>& shape = graph.value(id).type.shape;
     std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());
-    const ir::NodeId node = ops::add_node(graph, ops::def::transpose, ir::Attributes(ops::TransposeAttributes{permutation(wanted.rank(), false)}), {made}, 1, name, {}, first);
+    const ir::NodeId node =
+        ops::add_node(graph, ops::def::transpose,
+                      ir::Attributes(ops::TransposeAttributes{permutation(wanted.rank(), false)}), {made}, 1,
+                      name, {}, first);
     made = graph.node(node).outputs[0];
   }
   if (graph.value(made).type.dtype != wanted.dtype) {
-    const ir::NodeId node = ops::add_node(graph, ops::def::cast, ir::Attributes(ops::CastAttributes{wanted.dtype}), {made}, 1, name, {}, first);
+    const ir::NodeId node = ops::add_node(
+        graph, ops::def::cast, ir::Attributes(ops::CastAttributes{wanted.dtype}), {made}, 1, name, {}, first);
     made = graph.node(node).outputs[0];
   }
   if (made == id) return;
@@ -61,11 +70,19 @@ void format_input(ir::Graph& graph, ir::ValueId id, const std::string& name, con
 void format_output(ir::Graph& graph, ir::Output& output, const IoFormat& format) {
   const std::string name = output.name;
   if (format.dtype && graph.value(output.value).type.dtype != *format.dtype)
-    output.value = graph.node(ops::add_node(graph, ops::def::cast, ir::Attributes(ops::CastAttributes{*format.dtype}), {output.value}, 1, name)).outputs[0];
+    output.value =
+        graph
+            .node(ops::add_node(graph, ops::def::cast, ir::Attributes(ops::CastAttributes{*format.dtype}),
+                                {output.value}, 1, name))
+            .outputs[0];
   if (!format.channels_last) return;
   check_rank(graph.value(output.value), name);
   const std::vector<int64_t> order = permutation(graph.value(output.value).type.rank(), true);
-  output.value = graph.node(ops::add_node(graph, ops::def::transpose, ir::Attributes(ops::TransposeAttributes{order}), {output.value}, 1, name)).outputs[0];
+  output.value =
+      graph
+          .node(ops::add_node(graph, ops::def::transpose, ir::Attributes(ops::TransposeAttributes{order}),
+                              {output.value}, 1, name))
+          .outputs[0];
 }
 
 }  // namespace
@@ -76,10 +93,15 @@ IoFormat parse_io_format(const std::string& name, const std::string& text) {
     const size_t end = std::min(text.find(':', begin), text.size());
     const std::string part = text.substr(begin, end - begin);
     const std::optional<DType> dtype = read_dtype(part);
-    if (dtype) format.dtype = dtype;
-    else if (part == "nhwc") format.channels_last = true;
+    if (dtype)
+      format.dtype = dtype;
+    else if (part == "nhwc")
+      format.channels_last = true;
     else if (part != "nchw")
-      throw UsageError(fmt::format("--io: '{}' of '{}' is neither an element type (fp32, fp16, bf16, uint8, int64 ...) nor a layout (nchw, nhwc)", part, name));
+      throw UsageError(
+          fmt::format("--io: '{}' of '{}' is neither an element type (fp32, fp16, bf16, uint8, int64 ...) "
+                      "nor a layout (nchw, nhwc)",
+                      part, name));
     begin = end + 1;
   }
   return format;
@@ -106,7 +128,8 @@ void apply_io(ir::Graph& graph, const BuildOptions& options) {
       format_output(graph, output, format);
       found = true;
     }
-    if (!found) throw UsageError(fmt::format("--io: the model has neither an input nor an output '{}'", name));
+    if (!found)
+      throw UsageError(fmt::format("--io: the model has neither an input nor an output '{}'", name));
   }
 }
 

@@ -19,8 +19,9 @@ IoFormat parse_io_format(const std::string& name, const std::string& text);
 /// The model's shape of a tensor handed over in a format: NHWC back to NCHW.
 Shape model_shape(const IoFormat& format, const Shape& handed_over);
 
-/// Makes the graph take and give what the options say, with casts and transposes at its edge: with nhwc the caller's tensor
-/// has the shape N, spatial..., C. Throws UsageError for a name that is neither input nor output.
+/// Makes the graph take and give what the options say, with casts and transposes at its edge: with nhwc the
+/// caller's tensor has the shape N, spatial..., C. Throws UsageError for a name that is neither input nor
+/// output.
 void apply_io(ir::Graph& graph, const BuildOptions& options);
 
 /// What a build starts from: the model's graph for the shapes and formats that the options ask for.

@@ -11,9 +11,12 @@ namespace burnish::build_internal {
 ///   rewrites, near_misses             [{rule, where, what | reason}]: `where` names the model's nodes
 ///   refused_regions                   [{where, ops, us, reason}]
 ///   precision                         [what stays in FP32 and why]
-///   kernels                           [{node, value, op, inside, tactic, candidate, us, problem}] in the order of the run;
+///   kernels                           [{node, value, op, inside, tactic, candidate, us, problem}] in the
+///   order of the run;
 ///                                     us is null where nothing was timed, problem an index
-///   problems                          [{text, alternatives: [{tactic, candidate, us} | {tactic, candidate, reason}]}]
-std::string make_record(const model_internal::ModelState& model, const plan::Program& program, const ProgramContext& context);
+///   problems                          [{text, alternatives: [{tactic, candidate, us} | {tactic, candidate,
+///   reason}]}]
+std::string make_record(const model_internal::ModelState& model, const plan::Program& program,
+                        const ProgramContext& context);
 
 }  // namespace burnish::build_internal

@@ -16,16 +16,21 @@ Tensor copy_of(session_internal::SessionState& state, const device::BoundTensor&
   return device::from_layout(bytes.raw(), type.dtype, type.shape, type.layout);
 }
 
-/// What no kernel made (views, parts written in place, shapes) from what was seen; empty where that is not known.
-std::vector<Tensor> work_out(const ir::Graph& graph, const ir::Node& node, const std::map<int32_t, Tensor>& seen) {
+/// What no kernel made (views, parts written in place, shapes) from what was seen; empty where that is not
+/// known.
+std::vector<Tensor> work_out(const ir::Graph& graph, const ir::Node& node,
+                             const std::map<int32_t, Tensor>& seen) {
   std::vector<Tensor> inputs;
   for (ir::ValueId input : node.inputs) {
     const auto found = input ? seen.find(input.index) : seen.end();
-    Tensor tensor = found != seen.end() ? found->second : input ? ops::constant_value(graph, input) : Tensor();
+    Tensor tensor = found != seen.end() ? found->second
+                    : input             ? ops::constant_value(graph, input)
+                                        : Tensor();
     if (input && tensor.empty()) return {};
     inputs.push_back(std::move(tensor));
   }
-  return ops::evaluate_node(ops::definition(node), node.attributes, inputs, static_cast<int>(node.outputs.size()), node.bodies);
+  return ops::evaluate_node(ops::definition(node), node.attributes, inputs,
+                            static_cast<int>(node.outputs.size()), node.bodies);
 }
 
 }  // namespace
@@ -36,7 +41,8 @@ ObservedRun observe_run(session_internal::SessionState& state, const std::vector
   std::map<int32_t, Tensor> seen;
   ObservedRun run;
   Profiler profiler;
-  profiler.observe = [&](const plan::Program& which, ir::ValueId id, const device::BoundTensor& type, const void* data) {
+  profiler.observe = [&](const plan::Program& which, ir::ValueId id, const device::BoundTensor& type,
+                         const void* data) {
     if (&which == &program && id) seen[id.index] = copy_of(state, type, data);
   };
   state.execution.set_profiler(&profiler);

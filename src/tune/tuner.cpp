@@ -98,8 +98,10 @@ const Timed* Tuner::best(const device::Problem& problem, bool allow_fallback) {
 const Timed* Tuner::free_of_charge(const device::Problem& problem) {
   std::unique_ptr<Timed>& known = untimed_["free " + problem.text()];
   if (!known) {
-    const std::vector<Timed> ways = ways_of(problem, nullptr);
+    std::vector<device::Alternative> alternatives;
+    const std::vector<Timed> ways = ways_of(problem, &alternatives);
     known = std::make_unique<Timed>(ways.empty() ? Timed{} : ways.front());
+    known->alternatives = std::move(alternatives);
     known->microseconds = 0;
   }
   return known->tactic ? known.get() : nullptr;

@@ -38,7 +38,8 @@ class ShiftedReluTactic : public device::Tactic {
   Support supports(const device::Problem& problem, const device::DeviceInfo&) const override {
     return problem.single(ops::def::relu) ? Support::yes() : Support::no("it takes one relu");
   }
-  std::unique_ptr<device::Kernel> load(const device::Problem&, const device::Candidate&, const std::string&, device::Device&) const override {
+  std::unique_ptr<device::Kernel> load(const device::Problem&, const device::Candidate&, const std::string&,
+                                       device::Device&) const override {
     return std::make_unique<ShiftedReluKernel>();
   }
 };
@@ -58,7 +59,9 @@ class FaultyBackend : public device::Backend {
  public:
   std::string name() const override { return "faulty"; }
   std::vector<device::DeviceInfo> devices(std::string*) override { return {info()}; }
-  std::shared_ptr<device::Device> open(int, const device::DeviceOptions&) override { return std::make_shared<FaultyDevice>(info()); }
+  std::shared_ptr<device::Device> open(int, const device::DeviceOptions&) override {
+    return std::make_shared<FaultyDevice>(info());
+  }
 
  private:
   static device::DeviceInfo info() {

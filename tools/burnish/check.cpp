@@ -14,7 +14,8 @@
 namespace burnish::tool {
 
 Difference difference(const Tensor& result, const Tensor& expected) {
-  require(result.dtype() == expected.dtype() && result.shape() == expected.shape(), "{} {} where {} {} was expected", dtype_name(result.dtype()), shape_text(result.shape()),
+  require(result.dtype() == expected.dtype() && result.shape() == expected.shape(),
+          "{} {} where {} {} was expected", dtype_name(result.dtype()), shape_text(result.shape()),
           dtype_name(expected.dtype()), shape_text(expected.shape()));
   Difference made;
   made.relative_l2 = tune::relative_error(result, expected);
@@ -24,7 +25,8 @@ Difference difference(const Tensor& result, const Tensor& expected) {
       const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
       if (x == y || (std::isnan(x) && std::isnan(y))) continue;
       const double apart = std::abs(x - y);
-      made.largest_absolute = std::max(made.largest_absolute, std::isnan(apart) ? std::numeric_limits<double>::infinity() : apart);
+      made.largest_absolute = std::max(made.largest_absolute,
+                                       std::isnan(apart) ? std::numeric_limits<double>::infinity() : apart);
     }
   });
   return made;
@@ -32,7 +34,8 @@ Difference difference(const Tensor& result, const Tensor& expected) {
 
 double default_tolerance(const CommonOptions& options, const ir::Graph& graph) {
   // Accumulated roundings of a deep network: a hundred or so times the type's own.
-  static const std::map<std::string, double> by_precision = {{"fp32", 1e-4}, {"tf32", 5e-3}, {"fp16", 2.5e-2}, {"bf16", 1e-1}, {"int8", 1e-1}, {"fp8", 2e-1}};
+  static const std::map<std::string, double> by_precision = {{"fp32", 1e-4}, {"tf32", 5e-3}, {"fp16", 2.5e-2},
+                                                             {"bf16", 1e-1}, {"int8", 1e-1}, {"fp8", 2e-1}};
   double tolerance = by_precision.at("fp32");
   for (const std::string& name : options.precision) {
     const auto found = by_precision.find(name);
@@ -68,7 +71,8 @@ std::string near_names(const std::string& name, const std::vector<std::string>& 
   }
   std::sort(ranked.begin(), ranked.end());
   std::string text;
-  for (size_t i = 0; i < std::min(shown, ranked.size()); ++i) text += fmt::format("{}'{}'", i ? ", " : "; near it are ", ranked[i].second);
+  for (size_t i = 0; i < std::min(shown, ranked.size()); ++i)
+    text += fmt::format("{}'{}'", i ? ", " : "; near it are ", ranked[i].second);
   return text;
 }
 

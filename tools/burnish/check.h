@@ -19,8 +19,8 @@ struct Difference {
 /// Throws Error where types or shapes differ.
 Difference difference(const Tensor& result, const Tensor& expected);
 
-/// The relative L2 that a result may lie off the reference by: the loosest of the allowed precisions', and of eight bits where
-/// the graph quantises.
+/// The relative L2 that a result may lie off the reference by: the loosest of the allowed precisions', and of
+/// eight bits where the graph quantises.
 double default_tolerance(const CommonOptions& options, const ir::Graph& graph);
 
 /// The names of `known` that are nearest to one that is not there: "; near it are 'a', 'b'", or "".

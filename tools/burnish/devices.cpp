@@ -12,25 +12,38 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-std::string spec_of(const device::DeviceInfo& info) { return info.index == 0 ? info.backend : fmt::format("{}:{}", info.backend, info.index); }
+std::string spec_of(const device::DeviceInfo& info) {
+  return info.index == 0 ? info.backend : fmt::format("{}:{}", info.backend, info.index);
+}
 
 std::string units(const device::DeviceInfo& info) {
-  return info.multiprocessors > 0 ? fmt::format("{} multiprocessors", info.multiprocessors) : fmt::format("{} threads", info.threads);
+  return info.multiprocessors > 0 ? fmt::format("{} multiprocessors", info.multiprocessors)
+                                  : fmt::format("{} threads", info.threads);
 }
 
 void print_device(const device::DeviceInfo& info) {
   std::string libraries, precisions;
-  for (const auto& [name, version] : info.libraries) libraries += fmt::format("{}{} {}", libraries.empty() ? "" : ", ", name, version);
+  for (const auto& [name, version] : info.libraries)
+    libraries += fmt::format("{}{} {}", libraries.empty() ? "" : ", ", name, version);
   for (const std::string& name : info.precisions) precisions += (precisions.empty() ? "" : ", ") + name;
-  fmt::print("{:10} {} ({}), {}, {:.1f} GB; {}{}{}\n", spec_of(info), info.name, info.arch, units(info), static_cast<double>(info.memory_bytes) / 1e9, precisions,
-             libraries.empty() ? "" : "; ", libraries);
+  fmt::print("{:10} {} ({}), {}, {:.1f} GB; {}{}{}\n", spec_of(info), info.name, info.arch, units(info),
+             static_cast<double>(info.memory_bytes) / 1e9, precisions, libraries.empty() ? "" : "; ",
+             libraries);
 }
 
 json to_json(const device::DeviceInfo& info) {
   json libraries = json::object();
   for (const auto& [name, version] : info.libraries) libraries[name] = version;
-  return {{"device", spec_of(info)}, {"backend", info.backend}, {"index", info.index}, {"name", info.name}, {"arch", info.arch}, {"threads", info.threads},
-          {"multiprocessors", info.multiprocessors}, {"memory_bytes", info.memory_bytes}, {"libraries", libraries}, {"precisions", info.precisions}};
+  return {{"device", spec_of(info)},
+          {"backend", info.backend},
+          {"index", info.index},
+          {"name", info.name},
+          {"arch", info.arch},
+          {"threads", info.threads},
+          {"multiprocessors", info.multiprocessors},
+          {"memory_bytes", info.memory_bytes},
+          {"libraries", libraries},
+          {"precisions", info.precisions}};
 }
 
 int run(const std::string& json_path) {
@@ -38,7 +51,8 @@ int run(const std::string& json_path) {
   for (const std::string& name : device::backend_names()) {
     std::string problem;
     device::Backend* backend = device::find_backend(name, &problem);
-    const std::vector<device::DeviceInfo> found = backend ? backend->devices(&problem) : std::vector<device::DeviceInfo>();
+    const std::vector<device::DeviceInfo> found =
+        backend ? backend->devices(&problem) : std::vector<device::DeviceInfo>();
     for (const device::DeviceInfo& info : found) {
       print_device(info);
       devices.push_back(to_json(info));
@@ -47,7 +61,8 @@ int run(const std::string& json_path) {
     fmt::print("{:10} none: {}\n", name, problem);
     missing[name] = problem;
   }
-  if (!json_path.empty()) write_file(json_path, json{{"devices", devices}, {"missing", missing}}.dump(2) + "\n");
+  if (!json_path.empty())
+    write_file(json_path, json{{"devices", devices}, {"missing", missing}}.dump(2) + "\n");
   return 0;
 }
 

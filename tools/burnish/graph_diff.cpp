@@ -27,7 +27,9 @@ std::vector<uint16_t> common_lengths(const Lines& a, const Lines& b) {
   std::vector<uint16_t> lengths((a.size() + 1) * width, 0);
   for (size_t i = a.size(); i-- > 0;)
     for (size_t j = b.size(); j-- > 0;)
-      lengths[i * width + j] = a[i] == b[j] ? static_cast<uint16_t>(lengths[(i + 1) * width + j + 1] + 1) : std::max(lengths[(i + 1) * width + j], lengths[i * width + j + 1]);
+      lengths[i * width + j] = a[i] == b[j]
+                                   ? static_cast<uint16_t>(lengths[(i + 1) * width + j + 1] + 1)
+                                   : std::max(lengths[(i + 1) * width + j], lengths[i * width + j + 1]);
   return lengths;
 }
 
@@ -45,7 +47,10 @@ void trim(Lines& a, Lines& b) {
 Lines line_differences(Lines a, Lines b) {
   trim(a, b);
   Lines differences;
-  const auto only = [&](char sign, const std::string& line) { differences.push_back(fmt::format("{} {}", sign, line.substr(std::min(line.find_first_not_of(' '), line.size())))); };
+  const auto only = [&](char sign, const std::string& line) {
+    differences.push_back(
+        fmt::format("{} {}", sign, line.substr(std::min(line.find_first_not_of(' '), line.size()))));
+  };
   // The table of a pair of very long texts would not fit: they are then shown whole.
   constexpr size_t largest_table = size_t{1} << 28;
   if ((a.size() + 1) * (b.size() + 1) > largest_table || std::max(a.size(), b.size()) > UINT16_MAX) {
@@ -57,9 +62,12 @@ Lines line_differences(Lines a, Lines b) {
   const size_t width = b.size() + 1;
   size_t i = 0, j = 0;
   while (i < a.size() || j < b.size()) {
-    if (i < a.size() && j < b.size() && a[i] == b[j]) ++i, ++j;
-    else if (j == b.size() || (i < a.size() && lengths[(i + 1) * width + j] >= lengths[i * width + j + 1])) only('-', a[i++]);
-    else only('+', b[j++]);
+    if (i < a.size() && j < b.size() && a[i] == b[j])
+      ++i, ++j;
+    else if (j == b.size() || (i < a.size() && lengths[(i + 1) * width + j] >= lengths[i * width + j + 1]))
+      only('-', a[i++]);
+    else
+      only('+', b[j++]);
   }
   return differences;
 }
@@ -74,7 +82,8 @@ std::vector<std::string> graph_differences(const ir::Graph& a, const ir::Graph& 
     if (!other || !b.value(other).is_constant() || b.value(other).type != constant.type) continue;
     const Tensor &x = constant.constant, &y = b.value(other).constant;
     if (x.raw() && y.raw() && std::memcmp(x.raw(), y.raw(), static_cast<size_t>(x.bytes())) != 0)
-      differences.push_back(fmt::format("~ constant '{}' {} holds other data", constant.name, constant.type.str()));
+      differences.push_back(
+          fmt::format("~ constant '{}' {} holds other data", constant.name, constant.type.str()));
   }
   return differences;
 }

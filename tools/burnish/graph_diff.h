@@ -8,8 +8,8 @@
 
 namespace burnish::tool {
 
-/// Lines that begin with '-' (only in a), '+' (only in b) or '~' (a constant of other data). Nodes are the same when op,
-/// attributes, types and names agree; order counts.
+/// Lines that begin with '-' (only in a), '+' (only in b) or '~' (a constant of other data). Nodes are the
+/// same when op, attributes, types and names agree; order counts.
 std::vector<std::string> graph_differences(const ir::Graph& a, const ir::Graph& b);
 
 }  // namespace burnish::tool
