@@ -91,7 +91,9 @@ nlohmann::ordered_json engine_record(const Engine& engine) {
 TensorMap complete_inputs(const Engine& engine, TensorMap given, const CommonOptions& options,
                           std::vector<std::string>* made) {
   const ir::Graph& graph = *engine.state().program->graph;
-  std::map<std::string, Shape> shapes = build_options(options).shapes;
+  const BuildOptions asked = build_options(options);
+  std::map<std::string, Shape> shapes = asked.shapes;
+  for (const auto& [name, format] : asked.io) shapes.erase(name);  // --shape is the model's, the engine's may be another
   for (const auto& [name, tensor] : given) shapes[name] = tensor.shape();
   ir::Bindings bindings;
   for (ir::ValueId id : graph.inputs()) {
