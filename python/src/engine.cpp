@@ -215,7 +215,9 @@ std::unique_ptr<PythonEngine> build_engine(
   const TensorMap weights = external_data(external);
   const nb::gil_scoped_release unlocked;
   const Model loaded = in_memory ? Model::parse(data.data(), data.size(), "", weights) : Model::load(path);
-  return std::make_unique<PythonEngine>(build(loaded, options));
+  Engine engine = build(loaded, options);
+  interrupted();  // a Ctrl-C that came after the build asked for the last time
+  return std::make_unique<PythonEngine>(std::move(engine));
 }
 
 std::unique_ptr<PythonEngine> load_engine(const std::string& path, const std::string& device, int threads,
