@@ -14,7 +14,7 @@
 #include "backends/cpu/row_kernels.h"
 #include "backends/cpu/simd_tactics.h"
 #include "base/parallel.h"
-#include "device/bindings.h"
+#include "device/concrete_body.h"
 #include "ops/attention.h"
 #include "ops/strided.h"
 #include "ops/strided_source.h"
@@ -104,9 +104,9 @@ const ir::Node* anchor_of(const device::Problem& problem) {
 
 class BoundAttention : public device::BoundKernel {
  public:
-  /// Of a static problem.
-  BoundAttention(const device::Problem& problem, int threads) : pointers_(problem), threads_(threads) {
-    const ir::Graph& body = problem.body();
+  /// `body` is the problem's at the shapes of a run.
+  BoundAttention(const device::Problem& problem, const ir::Graph& body, int threads)
+      : pointers_(problem), threads_(threads) {
     const ir::Node& node = *anchor_of(problem);
     const auto shape = [&](size_t i) { return *ir::constants(body.value(node.inputs[i]).type.shape); };
     const Shape q = shape(0), k = shape(1), v = shape(2);
@@ -233,16 +233,18 @@ class AttentionTactic : public device::Tactic {
     if (!has_dense_rows(result, body.value(node->outputs[0]).type))
       return Support::no("the result is changed by more than a transpose");
     moves.insert(result.moves.begin(), result.moves.end());
+    if (!moves.empty() && !device::sizes_are_told(problem))
+      return Support::no("its inputs do not tell the sizes of a run");
     if (moves.size() + 1 != problem.nodes().size())
       return Support::no("more than moves beside the attention");
     return only_plain(problem);
   }
   std::unique_ptr<device::Kernel> load(const device::Problem& problem, const device::Candidate&,
                                        const std::string&, device::Device& device) const override {
-    return kernel_function(
-        [problem, threads = device.info().threads](const device::BindArguments& arguments) {
-          return std::make_unique<BoundAttention>(problem.at(device::bindings_of(problem, arguments)), threads);
-        });
+    return kernel_function([problem,
+                            threads = device.info().threads](const device::BindArguments& arguments) {
+      return std::make_unique<BoundAttention>(problem, *device::concrete_body(problem, arguments), threads);
+    });
   }
 };
 

@@ -64,6 +64,7 @@ class ComposedMoveTactic : public device::Tactic {
 
   Support supports(const device::Problem& problem, const device::DeviceInfo&) const override {
     if (problem.nodes().size() < 2) return Support::no("one op");
+    if (!problem.is_static()) return Support::no("runs are found for fixed sizes only");
     if (problem.input_count() != 1 || problem.output_count() != 1)
       return Support::no("not from one tensor to one");
     for (size_t i = 0; i < problem.nodes().size(); ++i) {

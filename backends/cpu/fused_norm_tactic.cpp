@@ -8,7 +8,6 @@
 #include "backends/cpu/simd_tactics.h"
 #include "backends/cpu/tile_program.h"
 #include "base/parallel.h"
-#include "device/bindings.h"
 #include "ops/data_attributes.h"
 #include "ops/index.h"
 #include "ops/infer.h"

@@ -9,7 +9,7 @@
 #include "backends/cpu/packed_product.h"
 #include "backends/cpu/simd_tactics.h"
 #include "backends/cpu/tile_program.h"
-#include "device/bindings.h"
+#include "device/concrete_body.h"
 #include "ops/contraction.h"
 #include "ops/strided_source.h"
 #include "ops/table.h"
@@ -20,21 +20,23 @@ namespace {
 /// A body of a product, the moves of its left operand before it, and pointwise ops behind it.
 struct ProductBody {
   const device::Problem& problem;
+  const ir::Graph& graph;  // the problem's body, or a copy with the shapes of a run
   const ir::Node* product = nullptr;
   ops::StridedSource left;
   std::vector<ir::NodeId> epilogue;
 
-  explicit ProductBody(const device::Problem& from) : problem(from) {
+  explicit ProductBody(const device::Problem& from) : ProductBody(from, from.body()) {}
+  ProductBody(const device::Problem& from, const ir::Graph& body) : problem(from), graph(body) {
     for (ir::NodeId id : problem.nodes())
-      if (problem.body().node(id).op == &ops::def::matmul) product = &problem.body().node(id);
+      if (graph.node(id).op == &ops::def::matmul) product = &graph.node(id);
     if (!product) return;
-    left = ops::strided_source(problem.body(), product->inputs[0]);
+    left = ops::strided_source(graph, product->inputs[0]);
     const std::set<ir::NodeId> moves(left.moves.begin(), left.moves.end());
     for (ir::NodeId id : problem.nodes())
-      if (&problem.body().node(id) != product && !moves.contains(id)) epilogue.push_back(id);
+      if (&graph.node(id) != product && !moves.contains(id)) epilogue.push_back(id);
   }
-  const ir::TensorType& type(ir::ValueId value) const { return problem.body().value(value).type; }
-  ir::ValueId result() const { return problem.body().outputs[0].value; }
+  const ir::TensorType& type(ir::ValueId value) const { return graph.value(value).type; }
+  ir::ValueId result() const { return graph.outputs[0].value; }
   int left_input() const { return problem.input_index(left.source); }
   int right_input() const { return problem.input_index(product->inputs[1]); }
   bool transposed() const { return product->attributes.as<ops::MatMulAttributes>().transpose_b; }
@@ -57,13 +59,13 @@ struct ProductBody {
 
   Support supports() const {
     if (!product || problem.output_count() != 1) return Support::no("no product with one result");
+    if (!device::sizes_are_told(problem)) return Support::no("its inputs do not tell the sizes of a run");
     const ir::TensorType &a = type(product->inputs[0]), &b = type(product->inputs[1]);
     if (a.dtype != DType::f32 || type(result()).dtype != DType::f32) return Support::no("f32 only");
     if (left_input() < 0) return Support::no("the left operand is computed or a literal");
     if (right_input() < 0 || !problem.is_weight(right_input()) || b.rank() != 2)
       return Support::no("the right operand is no matrix of weights");
-    if (problem.body().value(product->inputs[1]).uses.size() > 1)
-      return Support::no("the weights are read twice");
+    if (graph.value(product->inputs[1]).uses.size() > 1) return Support::no("the weights are read twice");
     if (a.rank() < 2 || product->attributes.as<ops::MatMulAttributes>().transpose_a)
       return Support::no("the left operand has no rows");
     if (!left.strides.back().is(1) && !a.shape.back().is(1)) return Support::no("rows are not dense");
@@ -73,7 +75,7 @@ struct ProductBody {
       if (made != result()) return Support::no("the product is not the result");
     } else {
       if (type(made).shape != type(result()).shape) return Support::no("the epilogue changes the shape");
-      if (result() != problem.body().node(epilogue.back()).outputs[0])
+      if (result() != graph.node(epilogue.back()).outputs[0])
         return Support::no("the epilogue does not end in the result");
       const Support program =
           TileProgram::supports(problem, epilogue, std::span(&made, 1), std::array{result()});
@@ -85,17 +87,16 @@ struct ProductBody {
 
 class BoundProduct : public device::BoundKernel {
  public:
-  /// `problem` is `written` at the shapes of `arguments`.
-  BoundProduct(const device::Problem& written, const device::Problem& problem,
-               const device::BindArguments& arguments, int threads)
-      : pointers_(problem), product_(make_product(problem, threads)) {
-    const ProductBody body(problem), as_written(written);
+  /// `graph` is the problem's body at the shapes of `arguments`.
+  BoundProduct(const device::Problem& problem, const ir::Graph& graph, const device::BindArguments& arguments,
+               int threads)
+      : pointers_(problem), product_(make_product(ProductBody(problem, graph), threads)) {
+    const ProductBody body(problem, graph);
     left_ = body.left_input();
     right_ = body.right_input();
     offset_ = body.left.offset.constant();
     if (body.epilogue.empty()) return;
-    const TileProgram program(written, as_written.epilogue, {as_written.product->outputs[0]},
-                              {as_written.result()});
+    const TileProgram program(problem, body.epilogue, {body.product->outputs[0]}, {body.result()});
     program_ = program.bind(arguments, arguments.outputs[0]);
     finish_ = [this](int64_t begin, int64_t count) {
       void* place = output_ + begin;
@@ -113,8 +114,7 @@ class BoundProduct : public device::BoundKernel {
   }
 
  private:
-  static PackedProduct make_product(const device::Problem& problem, int threads) {
-    const ProductBody body(problem);
+  static PackedProduct make_product(const ProductBody& body, int threads) {
     const Shape shape = *ir::constants(body.type(body.product->inputs[0]).shape);
     const int64_t columns = body.type(body.product->outputs[0]).shape.back().constant();
     return PackedProduct(element_count(Shape(shape.begin(), shape.end() - 1)), shape.back(), columns,
@@ -155,7 +155,7 @@ class ProductTactic : public device::Tactic {
                                        const std::string&, device::Device& device) const override {
     return kernel_function(
         [problem, threads = device.info().threads](const device::BindArguments& arguments) {
-          return std::make_unique<BoundProduct>(problem, problem.at(device::bindings_of(problem, arguments)),
+          return std::make_unique<BoundProduct>(problem, *device::concrete_body(problem, arguments),
                                                 arguments, threads);
         });
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
@@ -11,7 +12,7 @@
 namespace burnish::runtime {
 namespace {
 
-/// Plans of this many sets of shapes are kept; the least recently used goes first.
+/// Plans of this many sets of shapes are kept, each a run's segments; the least recently used go first.
 constexpr size_t most_plans = 64;
 
 bool is_aligned(const Tensor& tensor) {
@@ -86,7 +87,7 @@ std::vector<Tensor> Execution::run(const std::vector<Tensor>& inputs, std::vecto
 
   memory_ = {};
   steps_run_ = fallback_steps_run_ = 0;
-  last_.clear();
+  drop_old_plans();
   for (size_t position = 0;;) {
     Ready& ready = segment_at(position, run);
     run_segment(ready, run);
@@ -151,11 +152,13 @@ Execution::Ready& Execution::segment_at(size_t position, Run& run) {
   prepare_streams(*ready);
   ready_.push_front(std::move(ready));
   by_key_[std::move(key)] = ready_.begin();
-  if (ready_.size() > most_plans) {
-    by_key_.erase(ready_.back()->key);
-    ready_.pop_back();
-  }
   return *ready_.front();
+}
+
+void Execution::drop_old_plans() {
+  const size_t most = most_plans * std::max<size_t>(last_.size(), 1);
+  last_.clear();
+  for (; ready_.size() > most; ready_.pop_back()) by_key_.erase(ready_.back()->key);
 }
 
 void Execution::run_segment(Ready& ready, Run& run) {

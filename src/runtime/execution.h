@@ -41,6 +41,8 @@ class Execution {
   struct Run;    // what one run knows
 
   Ready& segment_at(size_t position, Run& run);
+  /// Before a run: during it, its own plans stay.
+  void drop_old_plans();
   void run_segment(Ready& ready, Run& run);
   void enqueue_steps(Ready& ready, Run& run);
   void enqueue_step(Ready& ready, size_t i, device::Stream& stream);

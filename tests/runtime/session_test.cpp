@@ -1,5 +1,6 @@
 // Programs as sessions run them, beside ops::evaluate.
 #include <burnish/burnish.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include "build/model.h"
 #include "ops/evaluate.h"
 #include "ops/table.h"
+#include "runtime/session_state.h"
 
 namespace burnish {
 namespace {
@@ -50,6 +52,23 @@ TEST(Session, AWiderResultLeavesTheConditionAlone) {
 TEST(Session, NothingInGivesNothingOut) {
   const Engine engine = built("graph main(%x: f32[2,0,4]) {\n  %y = neg(%x) : f32[2,0,4]\n  %z = relu(%y) : f32[2,0,4]\n  yield z=%z\n}");
   EXPECT_EQ(Session(engine).run(Tensor(DType::f32, {2, 0, 4})).shape(), (Shape{2, 0, 4}));
+}
+
+TEST(Session, ARunOfMoreSegmentsThanPlansAreKeptFor) {
+  // Each compression ends a segment: the host reads how much it left.
+  std::string text = "graph main(%x0: f32[3], %m: bool[3]) {\n";
+  constexpr int count = 150;
+  for (int i = 0; i < count; ++i) text += fmt::format("  %x{} = compress(%x{}, %m) {{axis=0}} : f32[a{}]\n", i + 1, i, i);
+  const Engine engine = built(text + fmt::format("  yield y=%x{}\n}}", count));
+  Session session(engine);
+  for (int run = 0; run < 3; ++run) {
+    Tensor mask(DType::boolean, {3});
+    std::fill_n(mask.data<bool>(), 3, true);
+    const TensorMap results = session.run({{"x0", Tensor::of<float>({3}, {1, 2, 3})}, {"m", mask}});
+    const Tensor& y = results.at("y");
+    EXPECT_EQ(std::vector<float>(y.data<float>(), y.data<float>() + y.size()), (std::vector<float>{1, 2, 3}));
+  }
+  EXPECT_GE(session.state().execution.last_segments().size(), size_t{count});
 }
 
 TEST(Session, ResultsThatAreInputsConstantsOrOneAnotherAreCopies) {
