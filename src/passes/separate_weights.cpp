@@ -11,7 +11,18 @@ bool constant_only(const ir::Graph& graph, const ir::Node& node) {
                      [&](ir::ValueId output) { return !output || graph.value(output).constant_only; });
 }
 
+/// Rewriting gives nodes constant inputs after they were made: what they compute is constant then, too.
+void mark_constant(ir::Graph& graph, const ir::Node& node) {
+  if (node.op->bodies > 0 || node.inputs.empty()) return;
+  const bool constant = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId input) {
+    return !input || graph.value(input).constant_only;
+  });
+  for (ir::ValueId output : node.outputs)
+    if (output) graph.value(output).constant_only = constant;
+}
+
 void separate(ir::Graph& graph, rewrite::RewriteLog&) {
+  for (ir::NodeId id : graph.order()) mark_constant(graph, graph.node(id));
   ir::NodeId first_other;
   for (ir::NodeId id : graph.order()) {
     if (!constant_only(graph, graph.node(id))) {

@@ -51,6 +51,25 @@ TEST(CommonSubexpressions, MergesEqualNodesAndSmallConstants) {
 }
 
 /// As PyTorch's exporter writes padding: what is folded decides a shape.
+TEST(SeparateWeights, MarksWhatRewritingHasMadeConstant) {
+  const auto graph = ir::parse(R"(graph main(%x: f32[2], %z: f32[2]) {
+  constant @w: f32[2] = {1.0, 3.0}
+  %y = add(%x, %x) : f32[2]
+  %v = neg(%z) : f32[2]
+  %s = add(%y, %v) : f32[2]
+  yield %s
+})",
+                               ops::op_lookup());
+  graph->replace_uses(graph->find_value("z"), graph->find_value("w"));
+  ASSERT_FALSE(graph->value(graph->find_value("v")).constant_only);
+  rewrite::RewriteLog log;
+  const passes::Pass pass = passes::separate_weights();
+  passes::run_passes(*graph, std::span(&pass, 1), log);
+  EXPECT_TRUE(graph->value(graph->find_value("v")).constant_only);
+  EXPECT_FALSE(graph->value(graph->find_value("y")).constant_only);
+  EXPECT_FALSE(graph->value(graph->find_value("s")).constant_only);
+}
+
 TEST(FoldConstants, InfersTheShapesThatFollow) {
   EXPECT_EQ(after(passes::fold_constants(), R"(graph main(%x: f32[1,4]) {
   constant @pairs: i64[2,2] = {2,3,0,1}
