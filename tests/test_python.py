@@ -262,8 +262,12 @@ def test_ctrl_c_ends_a_build() -> None:
     def interrupt(fraction: float, what: str) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        burnish.compile(affine([3, 7])[0], progress=interrupt, **NO_TUNING)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            burnish.compile(affine([3, 7])[0], progress=interrupt, **NO_TUNING)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_threads_run_while_it_builds_and_runs() -> None:
