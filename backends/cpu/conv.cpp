@@ -48,7 +48,7 @@ struct WeightView {
   }
 };
 
-/// "direct", "winograd", or "brg", "gemm" for what oneDNN has of these names besides.
+/// "direct", "winograd", or "gemm" for what oneDNN has of that name besides.
 struct Configuration {
   onednn::Convolution kind = onednn::Convolution::direct;
   std::string implementation;
@@ -132,7 +132,8 @@ class ConvTactic : public OnednnTactic {
     std::vector<std::string> ids = {"direct"};
     // A winograd kernel's weights fit its own shape only.
     if (!is_transposed(*node) && problem.is_static()) ids.push_back("winograd");
-    ids.push_back("brg");
+    // No second kernel of batch-reduced products: where there is one it comes first, and 2.6 offers another for
+    // 1x1 windows now and then, by what its memory held before, which a later request does not find.
     ids.push_back("gemm");
     return ids;
   }
