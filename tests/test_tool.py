@@ -259,3 +259,11 @@ def test_two_builds_of_packaged_models_give_the_same_bytes(name: str, tmp_path: 
     if not model.is_file():
         pytest.skip("needs scripts/fetch_models.py")
     check_repeatable(model, tmp_path, *(f"--shape={shape}" for shape in model_mutants.SHAPES[name]))
+
+
+def test_the_cache_folder_is_the_one_that_the_environment_names(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for named, written in (("none", False), ("named", True)):
+        monkeypatch.setenv("BURNISH_CACHE", named)
+        burnish("build", model, "-o", tmp_path / "small.burnish", "--device=cpu")
+        assert (tmp_path / named / "tuning.txt").is_file() == written

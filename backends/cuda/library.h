@@ -10,8 +10,10 @@ namespace burnish::cuda {
 /// An open shared library. It is never closed: CUDA's libraries do not survive that.
 class Library {
  public:
-  /// Tries each file name as it is, then in every folder of library_folders(). Throws Error listing what was
-  /// tried.
+  /// Opens the first that is found, in this order: in the folders of BURNISH_CUDA_LIBRARIES (divided by ':');
+  /// the one that the process has open already, PyTorch's say, or that lies on the loader's path; in
+  /// library_folders(). Of several file names the first goes first within each folder. Throws Error listing
+  /// what was tried.
   Library(std::string what, const std::vector<std::string>& file_names);
 
   /// The symbol's address, or null.
@@ -24,8 +26,10 @@ class Library {
   void* handle_ = nullptr;
 };
 
-/// Where CUDA's libraries may lie besides the loader's own path: BURNISH_CUDA_LIBRARIES (folders divided by
-/// ':'), the toolkit's folders, and those of PyPI's packages (which came with PyTorch) under VIRTUAL_ENV.
-std::vector<std::string> library_folders();
+/// Where CUDA's libraries may lie besides, best first: beside the package that `own_file`
+/// (libburnish_cuda.so) is installed in, where pip puts PyTorch's (site-packages/nvidia/*/lib); the same
+/// under VIRTUAL_ENV; the toolkit's, by CUDA_HOME, CUDA_PATH and the usual place; and, for the library in a
+/// build folder, the .venv beside that.
+std::vector<std::string> library_folders(const std::string& own_file);
 
 }  // namespace burnish::cuda

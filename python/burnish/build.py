@@ -112,7 +112,8 @@ def compile(
     threads       CPU threads in all (default: what the process may use)
     streams       the most GPU streams (default: chosen by measuring)
     io            the type and layout in which an input or output is handed over: {"x": "fp16:nhwc"}
-    tuning_cache  a file of measured times, "none" for none (default: in the user's cache folder, or BURNISH_CACHE)
+    tuning_cache  a file of measured times, "none" for none (default: in the user's cache folder, or the one that
+                  BURNISH_CACHE names)
     tune          "measure" times the candidates, "model" takes the first choice untimed
     progress      True or False, or a function of the fraction done and what is being done (default: a bar on
                   standard error where that is a terminal)

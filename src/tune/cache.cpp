@@ -33,7 +33,8 @@ TuningCache::TuningCache(std::string path) : path_(std::move(path)) {
 }
 
 std::string TuningCache::default_path() {
-  if (const char* named = std::getenv("BURNISH_CACHE"); named && *named) return std::string(named) + "/tuning.txt";
+  if (const char* named = std::getenv("BURNISH_CACHE"); named && *named)
+    return named == std::string_view("none") ? std::string() : std::string(named) + "/tuning.txt";
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return std::string(cache) + "/burnish/tuning.txt";
   if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.cache/burnish/tuning.txt";
   return {};

@@ -20,7 +20,7 @@ class TuningCache {
   /// An empty path: kept in memory only. A file that is not there yet is an empty cache; one that is damaged is an Error
   /// naming the line.
   explicit TuningCache(std::string path);
-  /// The default file in the user's cache folder, or what BURNISH_CACHE names.
+  /// The default file, in the user's cache folder or the one that BURNISH_CACHE names; empty where that is "none".
   static std::string default_path();
 
   /// Null where the problem was not tried on the device.

@@ -56,7 +56,7 @@ std::shared_ptr<CommonOptions> add_common_options(CLI::App& app) {
       ->check(CLI::Range(1, 64))
       ->group(group);
   app.add_option("--tuning-cache", o.tuning_cache,
-                 "a file, or none; default: in the user's cache folder, or BURNISH_CACHE")
+                 "a file, or none; default: in the user's cache folder, or the one that BURNISH_CACHE names")
       ->group(group);
   app.add_option("--tune", o.tune, "measure: time the candidates; model: take the first choice untimed")
       ->check(CLI::IsMember({"measure", "model"}))
