@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "ops/contraction.h"
 #include "ops/data_attributes.h"
@@ -40,6 +41,17 @@ std::optional<Sibling> as_sibling(const ir::Graph& graph, ir::NodeId id) {
   return sibling;
 }
 
+/// Where all that the nodes read has been made: weights and biases may be computed between the siblings.
+ir::NodeId last_of(const ir::Graph& graph, const std::vector<ir::NodeId>& nodes) {
+  std::set<ir::NodeId> ahead(nodes.begin() + 1, nodes.end());
+  ir::NodeId id = nodes.front();  // of the first sibling
+  while (!ahead.empty()) {
+    id = graph.node(id).next;
+    ahead.erase(id);
+  }
+  return id;
+}
+
 /// One product with the weights side by side, one bias, one split.
 ir::Patch merged(const ir::Graph& graph, const std::vector<Sibling>& siblings) {
   const ir::Node& first = graph.node(siblings[0].product);
@@ -47,7 +59,6 @@ ir::Patch merged(const ir::Graph& graph, const std::vector<Sibling>& siblings) {
   const int64_t rank = graph.value(siblings[0].output).type.rank();
   ir::Patch patch;
   patch.reason = "merge_siblings";
-  patch.root = siblings[0].product;
   const auto add_node = [&](const ops::OpDef& op, ir::Attributes attributes,
                             std::vector<ir::Patch::Source> inputs, int outputs = 1) {
     patch.nodes.push_back({&op, std::move(attributes), std::move(inputs), outputs});
@@ -62,6 +73,7 @@ ir::Patch merged(const ir::Graph& graph, const std::vector<Sibling>& siblings) {
     patch.matched.push_back(sibling.product);
     if (sibling.bias_add) patch.matched.push_back(sibling.bias_add);
   }
+  patch.root = last_of(graph, patch.matched);
   const auto side_by_side =
       add_node(ops::def::concat, ir::Attributes(ops::AxisAttributes{transposed ? 0 : 1}), std::move(weights));
   auto product = add_node(ops::def::matmul, first.attributes, {first.inputs[0], side_by_side});

@@ -88,7 +88,8 @@ TEST(FoldConstants, InfersTheShapesThatFollow) {
 }
 
 TEST(NestConcats, GrowsOneBuffer) {
-  EXPECT_EQ(after(passes::nest_concats(), R"(graph main(%a: f32[1,2], %b: f32[1,3], %c: f32[1,4], %d: f32[1,5]) {
+  EXPECT_EQ(
+      after(passes::nest_concats(), R"(graph main(%a: f32[1,2], %b: f32[1,3], %c: f32[1,4], %d: f32[1,5]) {
   %ab = concat(%a, %b) {axis=1} : f32[1,5]
   %r = relu(%ab) : f32[1,5]
   %abc = concat(%a, %b, %c) {axis=1} : f32[1,9]
@@ -97,7 +98,7 @@ TEST(NestConcats, GrowsOneBuffer) {
   %ba = concat(%b, %a, %c) {axis=1} : f32[1,9]
   yield %r, %abc, %abcd, %down, %ba
 })"),
-            R"(graph main(%a: f32[1,2], %b: f32[1,3], %c: f32[1,4], %d: f32[1,5]) {
+      R"(graph main(%a: f32[1,2], %b: f32[1,3], %c: f32[1,4], %d: f32[1,5]) {
   %ab = concat(%a, %b) {axis=1} : f32[1,5]
   %r = relu(%ab) : f32[1,5]
   %abc = concat(%ab, %c) {axis=1} : f32[1,9]
@@ -107,6 +108,30 @@ TEST(NestConcats, GrowsOneBuffer) {
   yield %r, %abc, %abcd, %down, %ba
 }
 )");
+}
+
+/// As Whisper's attention becomes: the scale of the queries has gone into their bias, which is made between
+/// the products.
+TEST(MergeSiblings, TakesBiasesThatAreMadeBetweenThem) {
+  const std::string made = after(passes::merge_siblings(), R"(graph main(%x: f32[n,2]) {
+  constant @w0: f32[2,2] = {1.0, 2.0, 3.0, 4.0}
+  constant @w1: f32[2,1] = {5.0, 6.0}
+  constant @b0: f32[2] = {0.5, 0.25}
+  constant @b1: f32[1] = {0.125}
+  constant @s: f32[] = {3.0}
+  %p = matmul(%x, @w0) : f32[n,2]
+  %b = mul(@b0, @s) : f32[2]
+  %q = add(%p, %b) : f32[n,2]
+  %r = neg(%q) : f32[n,2]
+  %u = matmul(%x, @w1) : f32[n,1]
+  %v = add(%u, @b1) : f32[n,1]
+  yield %r, %v
+})");
+  EXPECT_NE(made.find("concat(@w0, @w1)"), std::string::npos) << made;
+  EXPECT_NE(made.find("concat(%b, @b1)"), std::string::npos) << made;
+  EXPECT_LT(made.find("%b = mul"), made.find("concat(%b, @b1)")) << made;
+  EXPECT_EQ(made.find("matmul"), made.rfind("matmul")) << made;
+  ir::verify(*ir::parse(made, ops::op_lookup()));
 }
 
 TEST(FoldConstants, FoldsScalarsAndIntegersButNotWeights) {
