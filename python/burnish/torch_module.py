@@ -12,11 +12,6 @@ from .calling import Calling, leaf_name
 from .export import without_gradient
 from .module import Module
 
-#: Element types that PyTorch's CPU tensors share with NumPy; others go by DLPack.
-NUMPY_TYPES = frozenset(
-    [torch.float32, torch.float16, torch.float64, torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64, torch.bool]
-)
-
 #: CUDA's legacy default stream has this handle where 0 would mean "none given".
 LEGACY_STREAM = 1
 
@@ -36,29 +31,39 @@ class TorchModule(Module, torch.nn.Module):
         Module.__init__(self, engine)
         self._calling = calling
         self._names = [leaf.value for leaf in calling.arguments if leaf.kind == "tensor"]
-        #: The only result, where it is one tensor and nothing around it.
-        self._only = calling.results[0].value if calling.results_spec.is_leaf() and calling.results[0].kind == "tensor" else None
+        #: The engine's outputs that the results are made of, and whether the results are just one of them.
+        self._outputs = list(dict.fromkeys(leaf.value for leaf in calling.results if leaf.kind in ("tensor", "int")))
+        self._only = calling.results_spec.is_leaf() and calling.results[0].kind == "tensor"
+        self._signature = self._made_signature()
         self.training = False
+
+    def _made_signature(self) -> _burnish.Signature:
+        slots = [(position, name, False) for position, name in enumerate(self._names)]
+        return _burnish.Signature(torch.Tensor, slots, self._outputs, self._only, len(slots), [], [])
 
     __call__ = torch.nn.Module.__call__  # hooks included
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        if self._only is not None and not kwargs and self._calling.plain and len(args) == len(self._names):
-            arrays = [tensor.numpy() for tensor in args if _is_simple(tensor)]
-            if len(arrays) == len(args):  # the common case, in the fewest steps
-                result = self._engine.run(dict(zip(self._names, arrays, strict=True)), {}, None)[self._only]
-                return _tensor(result)
+        if self._only and not kwargs and self._calling.plain:  # the common case, in the fewest steps
+            result = self._engine.call(self._signature, args)
+            if result is not None:
+                return result
         out = kwargs.pop("out", None) if "out" not in self._calling.names else None
         tensors = self._calling.tensors(args, kwargs)
-        inputs = {name: without_gradient(tensor, name) for name, tensor in zip(self._names, tensors, strict=True)}
+        if out is None:
+            results = self._engine.call(self._signature, tuple(tensors))
+            if results is not None:
+                outputs = dict(zip(self._outputs, [results] if self._only else results, strict=True))
+                return self._calling.structured(outputs, tensors)
+        inputs = {name: without_gradient(tensor, name).contiguous() for name, tensor in zip(self._names, tensors, strict=True)}
         outputs = self._run(inputs, {} if out is None else self._places(out))
         return self._calling.structured(outputs, tensors)
 
     def _run(self, inputs: Mapping[str, torch.Tensor], places: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The ways of Python: arrays by name, which may lie elsewhere than the engine, into places of the caller's."""
         gpu = next((tensor.device for tensor in inputs.values() if tensor.is_cuda), None)
         stream = None if gpu is None else torch.cuda.current_stream(gpu).cuda_stream or LEGACY_STREAM
-        given = {name: _array(tensor) for name, tensor in inputs.items()}
-        results = self._engine.run(given, {name: _array(tensor) for name, tensor in places.items()}, stream)
+        results = self._engine.run(dict(inputs), dict(places), stream)
         return {name: places[name] if name in places else _tensor(array) for name, array in results.items()}
 
     def _places(self, out: Any) -> dict[str, torch.Tensor]:
@@ -73,6 +78,13 @@ class TorchModule(Module, torch.nn.Module):
                     raise _burnish.UsageError(f"out: expected a tensor at '{leaf_name(path)}', got {type(place).__name__}")
                 places[leaf.value] = place
         return places
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__getstate__().items() if key != "_signature"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._signature = self._made_signature()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TorchModule:
         return TorchModule(self._engine, self._calling)
@@ -100,16 +112,6 @@ def compile_module(
 def loaded_module(engine: _burnish.Engine, calling: str) -> TorchModule:
     """What was compiled from a PyTorch module and saved."""
     return TorchModule(engine, Calling.from_json(calling))
-
-
-def _is_simple(tensor: Any) -> bool:
-    """A tensor whose memory NumPy can view, and of which no gradient is wanted."""
-    return isinstance(tensor, torch.Tensor) and tensor.is_cpu and not tensor.requires_grad and tensor.dtype in NUMPY_TYPES
-
-
-def _array(tensor: torch.Tensor) -> Any:
-    """What the engine reads without a copy."""
-    return tensor.numpy() if _is_simple(tensor) else tensor
 
 
 def _tensor(array: Any) -> torch.Tensor:

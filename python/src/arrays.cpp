@@ -52,18 +52,6 @@ static_assert(std::size(element_types) == dtype_count);
 
 const ElementType& element_type(DType dtype) { return element_types[static_cast<size_t>(dtype)]; }
 
-nb::dlpack::dtype dlpack_type(DType dtype) {
-  return {static_cast<uint8_t>(element_type(dtype).code), element_type(dtype).bits, 1};
-}
-
-/// The element type with DLPack's code; four-bit ones never, their bytes are int8 and uint8 here.
-std::optional<DType> from_dlpack(nb::dlpack::dtype type) {
-  for (const ElementType& known : element_types)
-    if (dlpack_type(known.dtype) == type && known.dtype != DType::i4 && known.dtype != DType::u4)
-      return known.dtype;
-  return std::nullopt;
-}
-
 constexpr int dlpack_host = 1, dlpack_cuda = 2, dlpack_cuda_host = 3;
 
 /// The type whose NumPy arrays hold an element, or its bits.
@@ -199,6 +187,17 @@ nb::object dlpack(nb::handle self, const nb::kwargs& options) {
 
 std::string_view numpy_name(DType dtype) { return element_type(dtype).name; }
 bool in_numpy(DType dtype) { return element_type(dtype).in_numpy; }
+
+nb::dlpack::dtype dlpack_type(DType dtype) {
+  return {static_cast<uint8_t>(element_type(dtype).code), element_type(dtype).bits, 1};
+}
+
+std::optional<DType> from_dlpack(nb::dlpack::dtype type) {
+  for (const ElementType& known : element_types)
+    if (dlpack_type(known.dtype) == type && known.dtype != DType::i4 && known.dtype != DType::u4)
+      return known.dtype;
+  return std::nullopt;
+}
 
 Borrowed borrow_array(nb::handle array, DType wanted, const std::string& what) {
   require_native(array, what);

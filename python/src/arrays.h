@@ -5,6 +5,7 @@
 #include <nanobind/ndarray.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,15 @@ namespace burnish::python {
 std::string_view numpy_name(DType dtype);
 /// Whether NumPy itself has this element type.
 bool in_numpy(DType dtype);
+
+/// DLPack's code of an element type; four-bit integers, a byte each here, have that of bytes.
+nanobind::dlpack::dtype dlpack_type(DType dtype);
+/// The element type with DLPack's code; four-bit ones never, their bytes are int8 and uint8 here.
+std::optional<DType> from_dlpack(nanobind::dlpack::dtype type);
+
+/// CUDA's legacy default stream, which DLPack's producers write to unless told otherwise; 0 would mean "none
+/// given".
+inline void* const legacy_stream = reinterpret_cast<void*>(1);
 
 /// An array that Python holds, as a tensor, which views the array's memory while `owner` lives.
 struct Borrowed {

@@ -16,6 +16,7 @@
 
 #include "arrays.h"
 #include "base/error.h"
+#include "call.h"
 #include "runtime/engine_state.h"
 #include "session_pool.h"
 
@@ -23,9 +24,6 @@ namespace nb = nanobind;
 
 namespace burnish::python {
 namespace {
-
-/// CUDA's legacy default stream, which DLPack's producers write to unless told otherwise.
-void* const legacy_stream = reinterpret_cast<void*>(1);
 
 /// (name, NumPy's name of the element type, one text per dimension).
 using Io = std::tuple<std::string, std::string_view, std::vector<std::string>>;
@@ -88,7 +86,10 @@ bool interrupted() {
 class PythonEngine {
  public:
   explicit PythonEngine(Engine engine)
-      : pool_(std::move(engine)), inputs_(pool_.engine().inputs()), outputs_(pool_.engine().outputs()) {}
+      : pool_(std::move(engine)),
+        inputs_(pool_.engine().inputs()),
+        outputs_(pool_.engine().outputs()),
+        output_types_(pool_.engine()) {}
 
   const Engine& engine() const { return pool_.engine(); }
   std::vector<Io> inputs() const { return described(inputs_); }
@@ -99,6 +100,10 @@ class PythonEngine {
     const device::Device& device = *program().device;
     return device.on_host() ? device.info().backend
                             : fmt::format("{}:{}", device.info().backend, device.info().index);
+  }
+
+  nb::object call(const Signature& signature, const nb::tuple& arguments) {
+    return python::call(pool_, output_types_, program().device->id(), signature, arguments);
   }
 
   nb::dict run(const nb::dict& inputs, const nb::dict& outputs, std::optional<intptr_t> stream) {
@@ -171,6 +176,7 @@ class PythonEngine {
 
   SessionPool pool_;
   std::vector<IoInfo> inputs_, outputs_;
+  OutputTypes output_types_;
 };
 
 /// The arrays' bytes, by name; the arrays live as long as the tensors.
@@ -261,6 +267,11 @@ void bind_engine(nb::module_& module) {
            "Runs once: arrays by name in, arrays by name out. Those of `outputs` are written into. `stream` "
            "is the native\n"
            "stream that device memory is ordered on; without it CUDA's legacy default stream.")
+      .def("call", &PythonEngine::call, nb::arg("signature"), nb::arg("arguments"),
+           nb::sig("def call(self, signature: Signature, arguments: tuple[object, ...]) -> typing.Any"),
+           "Runs once with a framework's tensors, as the signature says: a list of tensors, or the one "
+           "tensor. None "
+           "where a weight\nhas changed, or an argument cannot be read in place.")
       .def_prop_ro("inputs", &PythonEngine::inputs)
       .def_prop_ro("outputs", &PythonEngine::outputs)
       .def_prop_ro("device", &PythonEngine::device)

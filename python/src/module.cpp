@@ -8,6 +8,7 @@
 #include "arrays.h"
 #include "device/device.h"
 #include "engine.h"
+#include "signature.h"
 
 namespace nb = nanobind;
 
@@ -42,6 +43,7 @@ NB_MODULE(_burnish, module) {
       "expected.";
   nb::exception<UsageError>(module, "UsageError", error).doc() = "An argument is wrong.";
   python::bind_array(module);
+  python::bind_signature(module);
   python::bind_engine(module);
   module.def("devices", &python::devices);
 }
