@@ -21,6 +21,8 @@ class InputPointers {
     }
     pointers_.resize(constant_.size());
   }
+  /// The packed form of a weight has at least so many bytes, which a run checks.
+  void expect(int input, int64_t bytes) { bytes_[static_cast<size_t>(input)] = bytes; }
   /// The pointers of one run; valid until the next call.
   const void* const* resolve(const device::Arguments& arguments) {
     for (size_t i = 0; i < constant_.size(); ++i)

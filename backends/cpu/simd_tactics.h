@@ -11,6 +11,8 @@ const device::Tactic& simd_reformat_tactic();
 const device::Tactic& transpose_tactic();
 const device::Tactic& arg_tactic();
 const device::Tactic& attention_tactic();
+const device::Tactic& byte_product_tactic();
+const device::Tactic& dynamic_quantize_tactic();
 const device::Tactic& composed_move_tactic();
 const device::Tactic& concat_tactic();
 const device::Tactic& norm_tactic();
