@@ -85,7 +85,7 @@ constexpr DirectOp table[] = {
     // Contractions and samplers without a SIMD kernel.
     {"rnn", products},
     {"gru", products},
-    {"lstm", products},
+    {"lstm", types},
     {"matmul_integer", types},
     {"conv_integer", products},
     {"resize", types},

@@ -132,7 +132,7 @@ void pack_groups(const float* a, int64_t row, int64_t rows, int64_t begin, int64
 }
 
 void multiply_packed(const float* a, int64_t a_row, const float* panels, float* c, int64_t c_row,
-                     int64_t rows, int64_t depth, int64_t begin, int64_t end) {
+                     int64_t rows, int64_t depth, int64_t begin, int64_t end, bool accumulate) {
   constexpr int64_t depth_block = 192;  // a panel's part of this depth stays in L1
   const GemmKernels& kernels = gemm_kernels();
   for (int64_t k = 0; k == 0 || k < depth; k += depth_block) {
@@ -143,7 +143,7 @@ void multiply_packed(const float* a, int64_t a_row, const float* panels, float* 
       call.a = a + k, call.a_row = a_row;
       call.panel = panels + column * depth + k * gemm_panel;
       call.c = c + column, call.c_row = c_row;
-      call.accumulate = k > 0;
+      call.accumulate = accumulate || k > 0;
       kernels.multiply(call);
     }
   }

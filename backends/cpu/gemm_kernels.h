@@ -40,8 +40,8 @@ int64_t group_rows(int64_t rows);
 void pack_groups(const float* a, int64_t row, int64_t rows, int64_t begin, int64_t depth, float* packed);
 
 /// c = a * b for packed b, on this thread; columns [begin, end) only, where begin is a multiple of
-/// gemm_panel.
+/// gemm_panel. With `accumulate`, c += a * b.
 void multiply_packed(const float* a, int64_t a_row, const float* panels, float* c, int64_t c_row,
-                     int64_t rows, int64_t depth, int64_t begin, int64_t end);
+                     int64_t rows, int64_t depth, int64_t begin, int64_t end, bool accumulate = false);
 
 }  // namespace burnish::cpu

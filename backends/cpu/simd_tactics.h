@@ -15,6 +15,7 @@ const device::Tactic& byte_product_tactic();
 const device::Tactic& dynamic_quantize_tactic();
 const device::Tactic& composed_move_tactic();
 const device::Tactic& concat_tactic();
+const device::Tactic& lstm_tactic();
 const device::Tactic& norm_tactic();
 const device::Tactic& fused_norm_tactic();
 const device::Tactic& product_tactic();

@@ -16,6 +16,7 @@ std::span<const device::Tactic* const> tactics() {
       &dynamic_quantize_tactic(),  //
       &pool_tactic(),              //
       &attention_tactic(),         //
+      &lstm_tactic(),              //
       &pointwise_tactic(),         //
       &simd_softmax_tactic(),      //
       &softmax_tactic(),           //
