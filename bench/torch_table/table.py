@@ -123,6 +123,12 @@ def merged(row: Row, result: Row) -> Row:
     return row | result | {"build_seconds": seconds} | ({"failed": failed} if failed else {})
 
 
+def place(row: Row) -> int:
+    """Where a row stands: torch2trt's models in its order, then the others as they were measured."""
+    order = subjects.TABLE + subjects.OTHERS
+    return order.index(row["name"]) if row["name"] in order else len(order)
+
+
 def describe(row: Row) -> str:
     """A line about a row while the program runs."""
     ratios = {way: report.speed_up(row, way) for way in WAYS}
@@ -144,7 +150,7 @@ def fill(state: dict[str, Any], names: list[str], options: argparse.Namespace) -
             if "build_seconds" in result:
                 result["build_seconds"] = {way: round(result["build_seconds"], 1)}
             row = rows[name] = merged(row, result)
-            state["rows"] = list(rows.values())
+            state["rows"] = sorted(rows.values(), key=place)
             save(state, options.output)
             print(f"[{index + 1}/{len(names)}] {name}: {describe(row)} ({time.monotonic() - start:.0f} s)", flush=True)
     save(state, options.output)
@@ -170,6 +176,7 @@ def main() -> int:
     options.precision = options.precision or DEFAULT_PRECISION[options.device]
     names = list(options.models or (() if options.timm else subjects.TABLE + subjects.OTHERS))
     names += subjects.timm_subjects(options.timm)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs is ended then, too
     state = resumed(options.output, settings(options.device, options.precision, options.calls))
     try:
         fill(state, names, options)
