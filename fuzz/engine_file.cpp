@@ -1,25 +1,38 @@
-// Any bytes as an engine file: an engine, or an Error. Mutations keep the checksums right, so that they reach
-// what stands behind them; fuzz/engine_mutator.h.
+// Any bytes as an engine file: an engine, or an Error. What loads saves as a file that loads, and that saves
+// as the same bytes. Mutations keep the checksums right, so that they reach what stands behind them;
+// fuzz/engine_mutator.h.
 #include <burnish/runtime.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include <optional>
+
+#include "base/files.h"
 #include "fuzz/target.h"
 
 using namespace burnish;
 
+namespace {
+
+Engine load(const std::string& path) {
+  LoadOptions options;
+  options.device = "reference";
+  options.threads = 1;
+  options.on_log = [](const std::string&) {};
+  return Engine::load(path, options);
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  // A file in memory: loading maps it as it maps any other.
-  const int file = memfd_create("engine", 0);
-  if (file < 0 || write(file, data, size) != static_cast<ssize_t>(size)) std::abort();
-  fuzz::expect_error_or_success([&] {
-    LoadOptions options;
-    options.device = "reference";
-    options.threads = 1;
-    const Engine engine = Engine::load("/proc/self/fd/" + std::to_string(file), options);
-    engine.inputs();
-    engine.outputs();
-  });
-  close(file);
+  static const fuzz::ScratchFolder folder;
+  static const std::string given = folder.file("given.burnish"), saved = folder.file("saved.burnish"),
+                           again = folder.file("again.burnish");
+  fuzz::write_bytes(given, data, size);
+  std::optional<Engine> engine;
+  if (!fuzz::expect_error_or_success([&] { engine = load(given); })) return 0;
+  engine->inputs();
+  engine->outputs();
+  engine->save(saved);  // an Error from here on is a finding
+  load(saved).save(again);
+  fuzz::expect_equal(read_file(saved), read_file(again));
   return 0;
 }

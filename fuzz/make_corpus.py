@@ -103,12 +103,13 @@ def models() -> Iterator[tuple[str, onnx.ModelProto]]:
 
 CACHES = {
     "empty": "",
-    "comment": "# Burnish tuning cache: device, problem, tactic, candidate, microseconds\n",
+    "comment": "# Burnish tuning cache: device, problem, then tactic, candidate and microseconds of each trial\n",
     "entries": "cpu.threads_2\tgraph problem(%x0: f32[4]) { %v0 = relu(%x0) : f32[4] yield %v0 }\tsimd.pointwise\tonly\t1.25\n"
     "cpu.threads_2\tgraph problem(%x0: f32[8]) { %v0 = relu(%x0) : f32[8] yield %v0 }\tsimd.pointwise\tonly\t2.50\n",
     "twice": "d\tp\tt\tc\t1.00\nd\tp\tt\tother\t0.50\n",
     "few_fields": "d\tp\tt\tc\n",
     "no_number": "d\tp\tt\tc\tfast\n",
+    "trials": "d\tp\tt\tc\trefused: no such layout\tother\tonly\t1.50\nd\tq\tt\tc\trefused: \n",
     "no_newline": "d\tp\tt\t\t3e2",
     "carriage_returns": "d\tp\tt\tc\t1.00\r\n",
 }

@@ -21,7 +21,7 @@ seeds() {
   echo fuzz/corpus/"$1"
   [ "$1" = import ] || return 0
   mkdir -p build-fuzz/seeds
-  find /usr/share/libonnx-testdata/data build/onnx-cases -name model.onnx -size -4k 2> /dev/null | while read -r model; do
+  find /usr/share/libonnx-testdata/data build/onnx-cases/ -name model.onnx -size -4k 2> /dev/null | while read -r model; do
     cp -n "$model" "build-fuzz/seeds/$(basename "$(dirname "$model")").onnx"
   done
   echo build-fuzz/seeds

@@ -2,6 +2,7 @@
 message of the standard library. `./check --all` does the same for 200 mutants of each packaged model (model_mutants.py).
 """
 
+import json
 import random
 import subprocess
 import tempfile
@@ -71,6 +72,13 @@ def repeat(op: str, times: int, **attributes: Any) -> list[onnx.NodeProto]:
     return [helper.make_node(op, [a, a], [b], f"{op}_{i}", **attributes) for i, (a, b) in enumerate(zip(names, names[1:]))]
 
 
+def calls_itself() -> onnx.ModelProto:
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+    function = helper.make_function("local", "F", ["a"], ["b"], [helper.make_node("F", ["a"], ["b"], "again", domain="local")], opsets)
+    graph = small(nodes=[helper.make_node("F", ["x"], ["y"], "first", domain="local")]).graph
+    return helper.make_model(graph, functions=[function], opset_imports=opsets)
+
+
 HUGE = 1 << 40
 CASES: dict[str, tuple[onnx.ModelProto, str]] = {
     "cycle": (small(nodes=[helper.make_node("Add", ["x", "y"], ["h"], "a"), helper.make_node("Relu", ["h"], ["y"], "b")]), "cycle"),
@@ -98,6 +106,7 @@ CASES: dict[str, tuple[onnx.ModelProto, str]] = {
     "negative offset": (small(initializers=external("model.onnx", offset="-4")), "'w'"),
     "offset beyond": (small(initializers=external("model.onnx", offset="99999999")), "'w'"),
     "no number": (small(initializers=external("model.onnx", length="0x10")), "'w'"),
+    "function that calls itself": (calls_itself(), "'again'"),
     "unknown opset": (helper.make_model(small().graph, opset_imports=[helper.make_opsetid("", 2000)]), "2000"),
 }  # fmt: skip
 
@@ -119,6 +128,26 @@ def test_link_out_of_the_folder(tmp_path: Path) -> None:
     (inside / "model.onnx").write_bytes(small(initializers=external("w.bin")).SerializeToString())
     code, message, wrong = model_mutants.check(TOOL, inside / "model.onnx", [])
     assert not wrong and code == 1 and "outside the model's folder" in message
+
+
+def test_names_of_any_bytes(tmp_path: Path) -> None:
+    """Nothing makes sure that a model's strings are UTF-8: it is saved, loaded, run and reported on all the same."""
+    data = small().SerializeToString()
+    model, engine, report = tmp_path / "model.onnx", tmp_path / "model.burnish", tmp_path / "report.json"
+    model.write_bytes(data.replace(b"product", b"\xff\xc3oduct").replace(b"\n\x01x", b"\n\x01\xff"))
+    untimed = ["--device", "cpu", "--tune", "model", "--tuning-cache", "none"]
+    commands: list[list[str | Path]] = [
+        ["build", model, *untimed, "-o", engine],
+        ["run", engine, "--json", report],
+        ["explain", engine, "--json", report],
+        ["inspect", engine, "--json", report],
+        ["bench", engine, "--duration-s", "0.01", "--json", report],
+    ]
+    for command in commands:
+        done = subprocess.run([TOOL, *command], capture_output=True, check=False)
+        assert done.returncode == 0, f"{command[0]}: {done.stderr!r}"
+        if command[0] != "build":
+            json.loads(report.read_text("utf-8"))
 
 
 def test_cut_files() -> None:

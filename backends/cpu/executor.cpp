@@ -13,8 +13,45 @@
 
 #include "base/parallel.h"
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace burnish::cpu {
 namespace {
+
+// ThreadSanitizer sees nothing of what libgomp does. It is told here what the start and the end of a team
+// order.
+#ifdef __SANITIZE_THREAD__
+void happens_before(void* edge) { __tsan_release(edge); }
+void happens_after(void* edge) { __tsan_acquire(edge); }
+#else
+void happens_before(void*) {}
+void happens_after(void*) {}
+#endif
+
+/// One loop, whose tasks a team takes one by one.
+struct Loop {
+  const std::function<void(int)>* task;
+  int count;
+  std::atomic<int> next{0};
+};
+
+/// One thread's share of the loop.
+void work(Loop& loop) {
+  happens_after(&loop);
+  for (int i = loop.next.fetch_add(1, std::memory_order_relaxed); i < loop.count;
+       i = loop.next.fetch_add(1, std::memory_order_relaxed))
+    (*loop.task)(i);
+  happens_before(&loop);
+}
+
+/// Not instrumented, since what the compiler makes of the pragma reads what libgomp passes on. Always the
+/// whole team: libgomp ends and restarts threads when regions differ in size.
+__attribute__((no_sanitize("thread"))) void work_on_team(Loop& loop, int threads) {
+#pragma omp parallel num_threads(threads)
+  work(loop);
+}
 
 /// Loops of the reference kernels and of our own on the calling thread's OpenMP team.
 class OpenMpTeam : public Parallel {
@@ -27,14 +64,10 @@ class OpenMpTeam : public Parallel {
       for (int i = 0; i < count; ++i) task(i);
       return;
     }
-    // Always the whole team: libgomp ends and restarts threads when regions differ in size. The counter's
-    // acquire and release order the tasks' memory for tools that cannot see into libgomp.
-    std::atomic<int> next{0};
-#pragma omp parallel num_threads(threads_)
-    for (int i = next.fetch_add(1, std::memory_order_acq_rel); i < count;
-         i = next.fetch_add(1, std::memory_order_acq_rel))
-      task(i);
-    next.load(std::memory_order_acquire);
+    Loop loop{&task, count};
+    happens_before(&loop);
+    work_on_team(loop, threads_);
+    happens_after(&loop);
   }
 
  private:

@@ -132,6 +132,7 @@ class BoundPixelConv : public device::BoundKernel {
     blocked_ = block_size(y.layout) > 1;
     images_ = y.shape[0], columns_ = y.shape[1];
     depth_ = problem.body().value(conv.x).type.shape[1].constant();
+    pointers_.expect(conv.weight, packed_size(depth_, columns_) * dtype_bytes(DType::f32));
     pixels_ = 1;
     for (size_t d = 2; d < y.shape.size(); ++d) pixels_ *= y.shape[d];
     Shape x_shape = y.shape;

@@ -95,6 +95,9 @@ class BoundProduct : public device::BoundKernel {
     left_ = body.left_input();
     right_ = body.right_input();
     offset_ = body.left.offset.constant();
+    const int64_t depth = body.type(body.product->inputs[0]).shape.back().constant();
+    const int64_t columns = body.type(body.product->outputs[0]).shape.back().constant();
+    pointers_.expect(right_, packed_size(depth, columns) * dtype_bytes(DType::f32));
     if (body.epilogue.empty()) return;
     const TileProgram program(problem, body.epilogue, {body.product->outputs[0]}, {body.result()});
     program_ = program.bind(arguments, arguments.outputs[0]);

@@ -143,6 +143,9 @@ class GeneratedBound : public device::BoundKernel {
     constexpr size_t most_operands = 64;
     const void* operands[most_operands];
     size_t count = 0;
+    require(inputs_.size() + arguments.constants.size() + arguments.outputs.size() < most_operands,
+            "{} packed weights are more than the kernel takes: build the engine again",
+            arguments.constants.size());
     for (int input : inputs_) operands[count++] = arguments.inputs[static_cast<size_t>(input)];
     for (const Tensor& constant : arguments.constants) operands[count++] = constant.raw();
     for (void* output : arguments.outputs) operands[count++] = output;

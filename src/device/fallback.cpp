@@ -21,7 +21,7 @@ class FallbackBound : public BoundKernel {
     size_t constant = 0;
     for (size_t i = 0; i < inputs_.size(); ++i) {
       const BoundTensor& bound = inputs_[i];
-      if (problem_.is_weight(static_cast<int>(i))) inputs.push_back(on_host(arguments.constants[constant++], stream));
+      if (problem_.is_weight(static_cast<int>(i))) inputs.push_back(on_host(weight(arguments, constant++, bound), stream));
       else if (i < host_inputs_.size() && !host_inputs_[i].empty()) inputs.push_back(host_inputs_[i]);
       else inputs.push_back(on_host(Tensor::view(bound.dtype, bound.shape, const_cast<void*>(arguments.inputs[i]), {}, device_.id()), stream));
     }
@@ -34,6 +34,15 @@ class FallbackBound : public BoundKernel {
   }
 
  private:
+  /// A damaged engine may hold another tensor than the problem's.
+  static const Tensor& weight(const Arguments& arguments, size_t at, const BoundTensor& expected) {
+    require(at < arguments.constants.size(), "weight {} is missing: build the engine again", at);
+    const Tensor& tensor = arguments.constants[at];
+    require(tensor.dtype() == expected.dtype && tensor.shape() == expected.shape, "weight {} is {}{} where {}{} was expected: build the engine again", at,
+            dtype_name(tensor.dtype()), shape_text(tensor.shape()), dtype_name(expected.dtype), shape_text(expected.shape));
+    return tensor;
+  }
+
   Tensor on_host(const Tensor& tensor, Stream& stream) const {
     if (tensor.device().is_host()) return tensor;
     Tensor copy(tensor.dtype(), tensor.shape());

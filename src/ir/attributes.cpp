@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace burnish::ir {
@@ -48,13 +49,33 @@ std::string number_text(double value) {
   return text;
 }
 
+namespace {
+
+/// Bytes of the UTF-8 character that begins here (RFC 3629, section 4); 0 where none does.
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
+  const auto follows = [&](size_t i, int low = 0x80, int high = 0xbf) { return byte(i) >= low && byte(i) <= high; };
+  const int first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  if (first < 0xe0) return follows(1) ? 2 : 0;
+  if (first < 0xf0) return follows(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) && follows(2) ? 3 : 0;
+  return follows(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf) && follows(2) && follows(3) ? 4 : 0;
+}
+
+}  // namespace
+
+/// Valid UTF-8 whatever the bytes: names in a model may be any.
 std::string quoted(std::string_view text) {
   std::string result = "\"";
-  for (char c : text) {
+  while (!text.empty()) {
+    const char c = text[0];
+    const size_t length = utf8_length(text);
     if (c == '"' || c == '\\') result += std::string("\\") + c;
     else if (c == '\n') result += "\\n";
-    else if (static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) == 127) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else result += c;
+    else if (length == 0 || (length == 1 && (c < 32 || c == 127))) result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else result += text.substr(0, length);
+    text.remove_prefix(std::max<size_t>(1, length));
   }
   return result + "\"";
 }

@@ -54,7 +54,7 @@ constexpr size_t most_terms = 1024, most_factors = 128, longest_key = 1 << 14;
 int64_t apply(int function, int64_t a, int64_t b) {
   switch (function) {
     case floor_div_atom: return floor_divide(a, b);
-    case ceil_div_atom: return -floor_divide(-a, b);
+    case ceil_div_atom: return checked_multiply(-1, floor_divide(checked_multiply(-1, a), b));
     case mod_atom: return a - checked_multiply(floor_divide(a, b), b);
     case min_atom: return std::min(a, b);
     case max_atom: return std::max(a, b);

@@ -2,6 +2,8 @@
 #include <burnish/error.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "ir/dim.h"
 
 namespace burnish {
@@ -27,6 +29,12 @@ TEST(Dim, AChainOfResidualsStaysSmall) {
   Dim x = broadcast(n, m);
   for (int layer = 0; layer < 100; ++layer) x = broadcast(x, broadcast(n, x));
   EXPECT_EQ(x, broadcast(n, m));
+}
+
+TEST(Dim, SizesThatOverflowAreErrors) {
+  constexpr int64_t least = std::numeric_limits<int64_t>::min();
+  for (const char* text : {"ceil_div(n, 3)", "floor_div(n, -1)", "n - 1", "2*n"})
+    EXPECT_THROW(Dim::parse(text).evaluate({{"n", least}}), Error) << text;
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "ir/attribute_value.h"
-#include "ops/infer.h"
 #include "ops/evaluate.h"
+#include "ops/infer.h"
 #include "ops/table.h"
 
 namespace burnish {
@@ -23,7 +23,8 @@ TEST(Dim, KeepsSumsInCanonicalForm) {
 }
 
 TEST(Dim, ParsesWhatItPrints) {
-  for (const char* text : {"3", "n", "2*h*n - 1", "floor_div(h - 1, 2) + 1", "broadcast(a, b)", "-n + 4", "max(2*b, a)"}) {
+  for (const char* text :
+       {"3", "n", "2*h*n - 1", "floor_div(h - 1, 2) + 1", "broadcast(a, b)", "-n + 4", "max(2*b, a)"}) {
     const Dim dim = Dim::parse(text);
     EXPECT_EQ(Dim::parse(dim.str()), dim) << text;
     EXPECT_EQ(dim.str(), text);
@@ -61,6 +62,16 @@ TEST(Text, PrintsWhatItParses) {
   const auto graph = ir::parse(small_graph, ops::op_lookup());
   ir::verify(*graph);
   EXPECT_EQ(ir::print(*graph), small_graph);
+}
+
+TEST(Text, StringsOfAnyBytesPrintAsUtf8) {
+  EXPECT_EQ(ir::quoted("\u00e9 \u20ac \U0001f600"), "\"\u00e9 \u20ac \U0001f600\"");
+  EXPECT_EQ(ir::quoted("\xff("), "\"\\xff(\"");
+  EXPECT_EQ(ir::quoted("\xc3("), "\"\\xc3(\"");                           // cut short
+  EXPECT_EQ(ir::quoted("\xe2\x82"), "\"\\xe2\\x82\"");                    // at the end
+  EXPECT_EQ(ir::quoted("\xc0\xaf"), "\"\\xc0\\xaf\"");                    // longer than need be
+  EXPECT_EQ(ir::quoted("\xed\xa0\x80"), "\"\\xed\\xa0\\x80\"");           // half of a surrogate pair
+  EXPECT_EQ(ir::quoted("\xf4\x90\x80\x80"), "\"\\xf4\\x90\\x80\\x80\"");  // beyond U+10FFFF
 }
 
 TEST(Text, SaysLineAndColumnOfAMistake) {

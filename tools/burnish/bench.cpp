@@ -11,10 +11,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/npy.h"
 #include "command.h"
 #include "engines.h"
+#include "report.h"
 #include "runtime/session_state.h"
 #include "tune/oracle.h"
 
@@ -156,7 +156,7 @@ int bench_model(const BenchOptions& options, const CommonOptions& common) {
         {"weights_bytes", memory.weights}, {"arena_bytes", memory.arena}, {"arena_lower_bound_bytes", memory.arena_lower_bound}, {"arena_values_bytes", memory.arena_values},
         {"workspace_bytes", memory.workspace}, {"peak_device_bytes", memory.peak_device}, {"kernels", steps}, {"fallback_kernels", fallbacks}, {"streams", engine.state().program->streams}, {"iterations", options.iterations},
         {"latency_ms", to_json(latency)}, {"device_ms", on_device ? to_json(*on_device) : nlohmann::ordered_json()}, {"throughput_qps", throughput}};
-    write_file(common.json, report.dump(2) + "\n");
+    write_report(common.json, report);
   }
   return 0;
 }

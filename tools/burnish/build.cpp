@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/files.h"
 #include "command.h"
 #include "engines.h"
+#include "report.h"
 #include "runtime/engine_state.h"
 
 namespace burnish::tool {
@@ -21,7 +21,7 @@ int run(const std::string& model, const std::string& output, const CommonOptions
   if (!common.quiet)
     fmt::print("{}: {:.1f} MB for {} ({}), built in {:.2f} s\n", output, static_cast<double>(bytes) / 1e6, info.name, info.arch, engine.state().build_seconds);
   if (!common.json.empty())
-    write_file(common.json, nlohmann::json{{"engine", output}, {"engine_bytes", bytes}, {"device", info.backend}, {"device_name", info.name}, {"build_seconds", engine.state().build_seconds}}.dump(2) + "\n");
+    write_report(common.json, {{"engine", output}, {"engine_bytes", bytes}, {"device", info.backend}, {"device_name", info.name}, {"build_seconds", engine.state().build_seconds}});
   return 0;
 }
 

@@ -1,7 +1,6 @@
 // burnish conformance: run folders in ONNX's backend-test layout.
 #include <fmt/core.h>
 
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -10,6 +9,7 @@
 #include "base/files.h"
 #include "command.h"
 #include "conformance_case.h"
+#include "report.h"
 
 namespace burnish::tool {
 namespace {
@@ -27,10 +27,7 @@ void write_json(const std::string& path, const std::vector<CaseResult>& results,
   }
   const nlohmann::ordered_json report = {
       {"passed", counts[0]}, {"failed", counts[1]}, {"skipped", counts[2]}, {"cases", std::move(cases)}};
-  std::ofstream file(path);
-  file << report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-  file.close();
-  require(static_cast<bool>(file), "cannot write '{}'", path);
+  write_report(path, report);
 }
 
 /// Lines of "NAME REASON"; '#' starts a comment. A listed case that fails is skipped for that reason, and one that passes

@@ -3,9 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/files.h"
 #include "command.h"
 #include "device/device.h"
+#include "report.h"
 
 namespace burnish::tool {
 namespace {
@@ -62,7 +62,7 @@ int run(const std::string& json_path) {
     missing[name] = problem;
   }
   if (!json_path.empty())
-    write_file(json_path, json{{"devices", devices}, {"missing", missing}}.dump(2) + "\n");
+    write_report(json_path, {{"devices", devices}, {"missing", missing}});
   return 0;
 }
 

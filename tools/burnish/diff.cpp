@@ -9,7 +9,6 @@
 
 #include "base/dispatch.h"
 #include "base/error.h"
-#include "base/files.h"
 #include "build/bisect.h"
 #include "build/io.h"
 #include "build/model.h"
@@ -18,6 +17,7 @@
 #include "engines.h"
 #include "graph_diff.h"
 #include "ops/seeded_inputs.h"
+#include "report.h"
 #include "runtime/observe.h"
 
 namespace burnish::tool {
@@ -34,7 +34,7 @@ struct DiffOptions {
 
 void report_json(const CommonOptions& common, const json& report) {
   if (!common.json.empty())
-    write_file(common.json, report.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+    write_report(common.json, report);
 }
 
 // --- two files ---

@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "command.h"
 #include "engines.h"
+#include "report.h"
 #include "runtime/engine_state.h"
 
 namespace burnish::tool {
@@ -144,7 +144,7 @@ int run(const std::string& path, const CommonOptions& common) {
                             for (const auto& [rule, count] : count_by(record.at("rewrites"), "rule"))
                               report["rules"][rule] = count;
                             report.update(record);
-                            write_file(common.json, report.dump(1) + "\n");
+                            write_report(common.json, report);
                           }
                           return 0;
                         } catch (const json::exception& error) {

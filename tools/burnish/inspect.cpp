@@ -5,12 +5,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/files.h"
 #include "build/model.h"
 #include "command.h"
 #include "engines.h"
 #include "options.h"
 #include "plan/segment.h"
+#include "report.h"
 #include "runtime/engine_state.h"
 
 namespace burnish::tool {
@@ -130,11 +130,9 @@ int inspect_imported(const InspectOptions& options, const CommonOptions& common)
   const ir::Graph& graph = *model.state().graph;
   if (!common.quiet) fmt::print("{}", ir::print(graph));
   if (!common.json.empty())
-    write_file(common.json, json{{"inputs", io_json(model.inputs())},
-                                 {"outputs", io_json(model.outputs())},
-                                 {"graph", ir::print(graph)}}
-                                    .dump(1, ' ', false, json::error_handler_t::replace) +
-                                "\n");
+    write_report(common.json, {{"inputs", io_json(model.inputs())},
+                               {"outputs", io_json(model.outputs())},
+                               {"graph", ir::print(graph)}});
   return 0;
 }
 
@@ -149,7 +147,7 @@ int run(const InspectOptions& options, const CommonOptions& common) {
     print_memory(program, map, engine.state().weights_bytes);
   }
   if (!common.json.empty())
-    write_file(common.json, report(engine, map).dump(1, ' ', false, json::error_handler_t::replace) + "\n");
+    write_report(common.json, report(engine, map));
   return 0;
 }
 

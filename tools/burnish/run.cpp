@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/npy.h"
 #include "build/io.h"
 #include "build/model.h"
@@ -16,6 +15,7 @@
 #include "engines.h"
 #include "ops/evaluate.h"
 #include "options.h"
+#include "report.h"
 #include "runtime/observe.h"
 
 namespace burnish::tool {
@@ -200,7 +200,7 @@ int run(const RunOptions& options, const CommonOptions& common) {
   }
   const bool right = !options.check || check_outputs(options, common, subject, outputs, report);
   if (!common.json.empty())
-    write_file(common.json, report.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+    write_report(common.json, report);
   return right ? 0 : 1;
 }
 
