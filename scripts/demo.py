@@ -10,6 +10,7 @@ Where `burnish devices` shows a GPU, the table gets its columns too.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -66,8 +67,10 @@ def the_output(folder: Path) -> np.ndarray:
 
 def devices() -> list[str]:
     """The devices to show: the CPU, and the first GPU if there is one."""
-    listed = subprocess.run([runtimes.BURNISH, "devices"], check=True, capture_output=True, text=True).stdout
-    names = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    listing = SCRATCH / "devices.json"
+    subprocess.run([runtimes.BURNISH, "devices", f"--json={listing}"], check=True, stdout=subprocess.DEVNULL)
+    names = [device["device"] for device in json.loads(listing.read_text())["devices"]]
     return ["cpu", *[name for name in names if name.startswith("cuda")][:1]]
 
 

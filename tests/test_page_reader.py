@@ -1,5 +1,6 @@
 """The page reader of examples/read_page: its parts by themselves, and the whole with ONNX Runtime."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,12 +24,26 @@ PAGE = [
 ]
 
 
+NETWORKS = [models_folder() / f"PP-OCRv6_{name}_small.onnx" for name in ("det", "rec")]
+needs_networks = pytest.mark.skipif(not all(p.is_file() for p in NETWORKS), reason="needs scripts/fetch_models.py rapidocr scikit-image")
+
+
+@needs_networks
+def test_the_demo_reads_the_page_and_times_both_networks_on_every_device() -> None:
+    pytest.importorskip("onnxruntime")
+    command = [sys.executable, REPOSITORY / "scripts" / "demo.py", "--tune=model", "--turns=1", "--seconds=0.05"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    first = lines.index(PAGE[0])
+    assert lines[first : first + len(PAGE)] == PAGE
+    assert [line.split()[0] for line in lines[-2:]] == [path.stem for path in NETWORKS]
+
+
+@needs_networks
 def test_page_with_onnxruntime() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    paths = [models_folder() / f"PP-OCRv6_{name}_small.onnx" for name in ("det", "rec")]
-    if not all(p.is_file() for p in paths):
-        pytest.skip("needs scripts/fetch_models.py rapidocr scikit-image")
-    detector, recogniser = (onnxruntime.InferenceSession(p) for p in paths)
+    detector, recogniser = (onnxruntime.InferenceSession(p) for p in NETWORKS)
     lines = page_reader.read_page(
         page_reader.enlarged(Image.open(models_folder() / "images" / "page.png")),
         lambda x: detector.run(None, {"x": x})[0],

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -79,7 +80,10 @@ std::vector<std::string> library_folders(const std::string& own_file) {
     if (const std::string root = variable(name); !root.empty()) folders.push_back(root + "/lib64");
   folders.push_back("/usr/local/cuda/lib64");
   if (!own_file.empty()) add_environment(own_folder.parent_path().parent_path() / ".venv", folders);
-  return folders;
+  std::vector<std::string> once;
+  for (std::string& folder : folders)
+    if (std::find(once.begin(), once.end(), folder) == once.end()) once.push_back(std::move(folder));
+  return once;
 }
 
 Library::Library(std::string what, const std::vector<std::string>& file_names) : what_(std::move(what)) {

@@ -154,10 +154,15 @@ def load(
     threads: int = 0,
     log: Callable[[str], object] | None = None,
 ) -> Module:
-    """Load what `Module.save` or `burnish build` wrote.
+    """Load what `Module.save` or `burnish build` wrote. What was compiled from a module of PyTorch is called like that.
 
-    On another chip than it was built for (or another `device`, default: the one that it was built for) kernels are
-    chosen anew, untimed; `log` is told. What was compiled from a module of PyTorch is called like that. Raises `burnish.Error` that names the file and what is wrong with it.
+    path          the engine file
+    device        "cpu", "cuda", "cuda:1" or "reference" (default: the one that it was built for). On another one, or on
+                  another chip, kernels are chosen anew, untimed, and `log` is told
+    threads       CPU threads in all (default: what the process may use)
+    log           a function that gets each line of what there is to say
+
+    Raises `burnish.Error` that names the file and what is wrong with it.
     """
     return module_of(_burnish.Engine.load(os.fspath(path), device or "", threads, log))
 

@@ -55,6 +55,7 @@ class TRTModule(torch.nn.Module):
         self._register_state_dict_hook(_put_engine)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run once, with the arguments of the module that was compiled. Raises `burnish.Error` as that does."""
         if self._module is None:
             raise UsageError("this TRTModule is empty: call load_state_dict first")
         return self._module(*args, **kwargs)

@@ -44,6 +44,12 @@ class TorchModule(Module, torch.nn.Module):
     __call__ = torch.nn.Module.__call__  # hooks included
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run once, with the arguments of the original, in the shapes that it was compiled for.
+
+        `out`, by keyword, gives tensors in the structure of the results, contiguous and of their shapes, to write into.
+        Raises `burnish.UsageError` for arguments of another structure, and `burnish.Error` that names the argument whose
+        type or shape is wrong, or that requires a gradient.
+        """
         if self._only and not kwargs and self._calling.plain:  # the common case, in the fewest steps
             result = self._engine.call(self._signature, args)
             if result is not None:

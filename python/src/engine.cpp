@@ -257,10 +257,11 @@ void bind_engine(nb::module_& module) {
       .def_static("load", &load_engine, nb::arg("path"), nb::arg("device"), nb::arg("threads"),
                   nb::arg("log").none(),
                   nb::sig("def load(path: str, device: str, threads: int, log: "
-                          "collections.abc.Callable[[str], object] | None) -> Engine"))
+                          "collections.abc.Callable[[str], object] | None) -> Engine"),
+                  "Loads an engine file; an empty device is the one that it was built for.")
       .def(
           "save", [](const PythonEngine& self, const std::string& path) { self.engine().save(path); },
-          nb::arg("path"), unlocked)
+          nb::arg("path"), unlocked, "Writes an engine file, whole or not at all.")
       .def("run", &PythonEngine::run, nb::arg("inputs"), nb::arg("outputs"), nb::arg("stream").none(),
            nb::sig("def run(self, inputs: dict[str, object], outputs: dict[str, object], stream: int | None) "
                    "-> dict[str, typing.Any]"),
@@ -272,10 +273,13 @@ void bind_engine(nb::module_& module) {
            "Runs once with a framework's tensors, as the signature says: a list of tensors, or the one "
            "tensor. None "
            "where a weight\nhas changed, or an argument cannot be read in place.")
-      .def_prop_ro("inputs", &PythonEngine::inputs)
-      .def_prop_ro("outputs", &PythonEngine::outputs)
-      .def_prop_ro("device", &PythonEngine::device)
-      .def_prop_ro("metadata", [](const PythonEngine& self) { return self.engine().metadata(); });
+      .def_prop_ro("inputs", &PythonEngine::inputs,
+                   "(name, NumPy's name of the element type, one text per dimension) of each.")
+      .def_prop_ro("outputs", &PythonEngine::outputs, "As inputs.")
+      .def_prop_ro("device", &PythonEngine::device, "Where it runs: \"cpu\", \"cuda:0\".")
+      .def_prop_ro(
+          "metadata", [](const PythonEngine& self) { return self.engine().metadata(); },
+          "What the model says of itself.");
 }
 
 }  // namespace burnish::python

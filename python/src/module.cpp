@@ -45,5 +45,7 @@ NB_MODULE(_burnish, module) {
   python::bind_array(module);
   python::bind_signature(module);
   python::bind_engine(module);
-  module.def("devices", &python::devices);
+  module.def(
+      "devices", &python::devices,
+      "(name that options take, the chip's name, its architecture, bytes of memory) of each device here.");
 }
