@@ -34,6 +34,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       apply_rules("attention"),
       apply_rules("pooling"),
       apply_rules("weights"),
+      apply_rules("tables"),
       merge_siblings(),
       apply_rules("views"),
       common_subexpressions(),

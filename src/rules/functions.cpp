@@ -148,6 +148,20 @@ AttributeValue padded(const Match& match, const Arguments& arguments) {
   return pads;
 }
 
+/// target_without_last(%x): the target of a reshape that drops %x's last dimension, which is 1.
+AttributeValue target_without_last(const Match& match, const Arguments& arguments) {
+  const auto& from = match.type(arguments.value(0)).shape;
+  return rewrite::reshape_target(from, {from.begin(), from.end() - 1});
+}
+
+/// swapped_sizes($window, name): an attribute of a window in two dimensions, [h, w] or [h, w, h, w], for one
+/// whose dimensions are swapped.
+AttributeValue swapped_sizes(const Match&, const Arguments& arguments) {
+  auto sizes = std::get<std::vector<int64_t>>(*ir::get_attribute(arguments.attributes(0), arguments.word(1)));
+  for (size_t i = 0; i + 1 < sizes.size(); i += 2) std::swap(sizes[i], sizes[i + 1]);
+  return sizes;
+}
+
 /// before_transpose($perm, %c, %y): the target of a reshape of %c, which varies along one axis of %y, that
 /// lays it along the same axis of what was transposed by $perm to give %y.
 AttributeValue before_transpose(const Match& match, const Arguments& arguments) {
@@ -208,6 +222,8 @@ constexpr rewrite::NamedFunction table[] = {
     {"target_of_rows_like", 2, target_of_rows_like},
     {"target_of_swapped", 2, target_of_swapped},
     {"target_of_pixels", 1, target_of_pixels},
+    {"target_without_last", 1, target_without_last},
+    {"swapped_sizes", 2, swapped_sizes},
     {"before_transpose", 3, before_transpose},
     {"extent_of", 2, extent_of},
     {"target_after_mean", 3, target_after_mean},

@@ -239,7 +239,57 @@ Support last(const Match& match, const Arguments& arguments) {
              : Support::no("axis {} is not the last one", axis);
 }
 
+/// size_is(%x, axis, n): the dimension is the number n.
+Support size_is(const Match& match, const Arguments& arguments) {
+  if (const Support support = size_is_number(match, arguments); !support) return support;
+  const auto& shape = match.type(arguments.value(0)).shape;
+  const int64_t axis = arguments.integer(1);
+  const ir::Dim& dim =
+      shape[static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(shape.size()) : axis)];
+  return dim.is(arguments.integer(2)) ? Support::yes() : Support::no("dimension {} is {}", axis, dim.str());
+}
+
+/// counts_rows_of(%classes, %table): constants 0, 1, 2, ... of a signed type along the last axis, the only
+/// one that is not 1: as many as the table has rows.
+Support counts_rows_of(const Match& match, const Arguments& arguments) {
+  const Tensor classes = match.tensor(arguments.value(0));
+  const auto& table = match.type(arguments.value(1)).shape;
+  if (classes.empty() || classes.rank() == 0 ||
+      (classes.dtype() != DType::i64 && classes.dtype() != DType::i32))
+    return Support::no("not a known constant of i32 or i64");
+  if (classes.shape().back() != classes.size() || table.size() != 2 || !table[0].is(classes.size()))
+    return Support::no("{} classes for a table of [{}]", shape_text(classes.shape()), ir::dims_text(table));
+  bool counts = true;
+  dispatch(Types<int32_t, int64_t>{}, classes.dtype(), [&]<class T>(Type<T>) {
+    for (int64_t i = 0; i < classes.size(); ++i) counts &= classes.data<T>()[i] == i;
+  });
+  return counts ? Support::yes() : Support::no("the classes are not 0, 1, 2, ...");
+}
+
+/// finite(%c): a known constant without infinities and NaN.
+Support finite(const Match& match, const Arguments& arguments) {
+  const Tensor data = match.tensor(arguments.value(0));
+  if (data.empty() || data.dtype() != DType::f32) return Support::no("not a known constant of f32");
+  const bool all = std::all_of(data.data<float>(), data.data<float>() + data.size(),
+                               [](float x) { return std::isfinite(x); });
+  return all ? Support::yes() : Support::no("an element is not finite");
+}
+
+/// fewer_elements(%a, %b): %a's size is a number, and %b has more elements whatever its other dimensions are.
+Support fewer_elements(const Match& match, const Arguments& arguments) {
+  const auto a = ir::constants(match.type(arguments.value(0)).shape);
+  int64_t least = 1;
+  for (const ir::Dim& dim : match.type(arguments.value(1)).shape)
+    least *= dim.is_constant() ? dim.constant() : 1;
+  return a && element_count(*a) < least ? Support::yes()
+                                        : Support::no("it has no fewer elements than the result");
+}
+
 constexpr rewrite::NamedPredicate table[] = {
+    {"size_is", 3, size_is, true},
+    {"counts_rows_of", 2, counts_rows_of},
+    {"finite", 1, finite},
+    {"fewer_elements", 2, fewer_elements},
     {"same_last", 2, same_last},
     {"last", 2, last, true},
     {"swaps_last_two", 1, swaps_last_two, true},
