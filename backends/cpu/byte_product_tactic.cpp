@@ -26,6 +26,8 @@ struct ByteProduct {
   const ir::Node* product = nullptr;
   ir::ValueId made;  ///< the product as i32, or as f32
   bool converts = false;
+  std::vector<ir::ValueId>
+      scales;  ///< numbers that `made` is multiplied with, after they are with each other
   std::vector<ir::NodeId> epilogue;
 
   explicit ByteProduct(const device::Problem& from) : problem(from) {
@@ -45,6 +47,42 @@ struct ByteProduct {
       } else {
         epilogue.push_back(id);
       }
+    }
+    if (converts) take_scale();
+  }
+
+  /// A number of f32 that is there when the body starts.
+  bool is_number(ir::ValueId value) const {
+    const bool there = problem.input_index(value) >= 0 || !problem.literal(value).empty();
+    return there && type(value).dtype == DType::f32 && ir::product(type(value).shape).is(1);
+  }
+  bool used_once(ir::ValueId value) const {
+    return value != result() && problem.body().value(value).uses.size() == 1;
+  }
+
+  /// Takes the product with a scale, which may be the product of two, out of the epilogue.
+  void take_scale() {
+    const ir::Graph& body = problem.body();
+    for (ir::NodeId id : epilogue) {
+      const ir::Node& node = body.node(id);
+      if (node.op != &ops::def::mul || (node.inputs[0] != made && node.inputs[1] != made)) continue;
+      const ir::ValueId scale = node.inputs[node.inputs[0] == made ? 1 : 0];
+      if (!used_once(made) || type(node.outputs[0]) != type(made)) return;
+      std::vector<ir::NodeId> taken = {id};
+      if (is_number(scale)) {
+        scales = {scale};
+      } else {
+        const ir::NodeId maker = body.value(scale).producer;
+        if (!maker || body.node(maker).op != &ops::def::mul || !used_once(scale)) return;
+        const std::vector<ir::ValueId>& both = body.node(maker).inputs;
+        if (!is_number(both[0]) || !is_number(both[1])) return;
+        scales = both;
+        taken.push_back(maker);
+      }
+      made = node.outputs[0];
+      std::erase_if(epilogue,
+                    [&](ir::NodeId of) { return std::find(taken.begin(), taken.end(), of) != taken.end(); });
+      return;
     }
   }
 
@@ -145,6 +183,9 @@ class BoundByteProduct : public device::BoundKernel {
     output_ = arguments.outputs[0];
     a_zero_.resolve(inputs_);
     b_zero_.resolve(inputs_);
+    scale_ = 1;
+    for (const auto& [input, literal] : scales_)
+      scale_ *= input < 0 ? literal.data<float>()[0] : *static_cast<const float*>(inputs_[input]);
     scratch_ = static_cast<char*>(arguments.workspace);
     row_sums_ = reinterpret_cast<int32_t*>(scratch_ + static_cast<size_t>(threads_) * thread_bytes());
     take_rows(reinterpret_cast<uint8_t*>(row_sums_ + rows_));
@@ -171,6 +212,8 @@ class BoundByteProduct : public device::BoundKernel {
     copies_ = is_signed_ || depth_ % 4 != 0;
     threads_ = rows_ * columns_ * depth_ < grain ? 1 : threads;
     by_rows_ = columns_ < threads_ * byte_panel;
+    for (ir::ValueId scale : body.scales)
+      scales_.emplace_back(problem.input_index(scale), problem.literal(scale));
     pointers_.expect(b_, packed_byte_size(1, columns_) + packed_byte_size(depth_, columns_));
     if (!body.epilogue.empty())
       program_ = TileProgram(problem, body.epilogue, {body.made}, {body.result()})
@@ -243,7 +286,8 @@ class BoundByteProduct : public device::BoundKernel {
       const int64_t at = (row + r) * columns_ + column;
       const int32_t row_sum = needs_sums_ ? row_sums_[row + r] : 0;
       if (converts_)
-        kernels.settle_floats(sums, shifts, subtracted, row_sum, count, static_cast<float*>(output_) + at);
+        kernels.settle_floats(sums, shifts, subtracted, row_sum, scale_, count,
+                              static_cast<float*>(output_) + at);
       else
         kernels.settle(sums, shifts, subtracted, row_sum, count, static_cast<int32_t*>(output_) + at);
     }
@@ -256,6 +300,7 @@ class BoundByteProduct : public device::BoundKernel {
 
   InputPointers pointers_;
   ZeroPoint a_zero_, b_zero_;
+  std::vector<std::pair<int, Tensor>> scales_;  ///< inputs, or -1 and literals
   std::optional<BoundProgram> program_;
   int a_ = -1, b_ = -1, threads_ = 1;
   int64_t rows_ = 0, depth_ = 0, columns_ = 0;
@@ -268,6 +313,7 @@ class BoundByteProduct : public device::BoundKernel {
   const uint8_t* rows_from_ = nullptr;
   int64_t row_bytes_ = 0;
   bool needs_sums_ = false;
+  float scale_ = 1;
 };
 
 class ByteProductTactic : public device::Tactic {

@@ -13,7 +13,7 @@
 namespace burnish::cpu {
 namespace {
 
-constexpr int64_t grain = 32 << 10;  ///< elements that are worth a thread
+constexpr int64_t grain = 8 << 10;  ///< elements that are worth a thread
 
 /// Writes the bytes, the scale and the zero point; the last two where they are wanted.
 void quantize(const float* x, int64_t count, uint8_t* y, float* scale_to, uint8_t* zero_to) {

@@ -51,30 +51,43 @@ void to_bytes(const float* x, int64_t n, float scale, uint8_t zero, uint8_t* y) 
   for (; i < n; ++i) quantize(one, x + i, hn::Set(one, scale), zero, y + i);
 }
 
-HWY_INLINE void put(hn::CappedTag<int32_t, 16> d, hn::Vec<hn::CappedTag<int32_t, 16>> value, int32_t* y) {
-  hn::StoreU(value, d, y);
+using Integers = hn::CappedTag<int32_t, 16>;
+using Sums = hn::Vec<Integers>;
+
+HWY_INLINE void put(Sums value, float, int32_t* y) { hn::StoreU(value, Integers(), y); }
+HWY_INLINE void put(Sums value, float scale, float* y) {
+  const hn::RebindToFloat<Integers> d;
+  hn::StoreU(hn::Mul(hn::ConvertTo(d, value), hn::Set(d, scale)), d, y);
 }
-HWY_INLINE void put(hn::CappedTag<int32_t, 16> d, hn::Vec<hn::CappedTag<int32_t, 16>> value, float* y) {
-  const hn::RebindToFloat<decltype(d)> floats;
-  hn::StoreU(hn::ConvertTo(floats, value), floats, y);
-}
+void put_one(int32_t value, float, int32_t* y) { *y = value; }
+void put_one(int32_t value, float scale, float* y) { *y = static_cast<float>(value) * scale; }
 
 template <class Y>
-void settle(const int32_t* sums, const int32_t* shifts, const int32_t* zeros, int32_t factor, int64_t n,
-            Y* y) {
-  const hn::CappedTag<int32_t, 16> d;
+HWY_INLINE void settle_all(const int32_t* sums, const int32_t* shifts, const int32_t* zeros, int32_t factor,
+                           float scale, int64_t n, Y* y) {
+  const Integers d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t j = 0;
   for (; j + lanes <= n; j += lanes) {
     auto value = hn::Add(hn::LoadU(d, sums + j), hn::LoadU(d, shifts + j));
     if (zeros) value = hn::Sub(value, hn::Mul(hn::LoadU(d, zeros + j), hn::Set(d, factor)));
-    put(d, value, y + j);
+    put(value, scale, y + j);
   }
-  for (; j < n; ++j) y[j] = static_cast<Y>(sums[j] + shifts[j] - (zeros ? zeros[j] * factor : 0));
+  for (; j < n; ++j) put_one(sums[j] + shifts[j] - (zeros ? zeros[j] * factor : 0), scale, y + j);
+}
+
+void settle(const int32_t* sums, const int32_t* shifts, const int32_t* zeros, int32_t factor, int64_t n,
+            int32_t* y) {
+  settle_all(sums, shifts, zeros, factor, 1, n, y);
+}
+
+void settle_floats(const int32_t* sums, const int32_t* shifts, const int32_t* zeros, int32_t factor,
+                   float scale, int64_t n, float* y) {
+  settle_all(sums, shifts, zeros, factor, scale, n, y);
 }
 
 const QuantizeKernels* kernels() {
-  static const QuantizeKernels all = {range, to_bytes, settle<int32_t>, settle<float>};
+  static const QuantizeKernels all = {range, to_bytes, settle, settle_floats};
   return &all;
 }
 

@@ -13,9 +13,9 @@ struct QuantizeKernels {
   /// y[j] = sums[j] + shifts[j] - factor * zeros[j], where `zeros` may be null; y may be sums.
   void (*settle)(const int32_t* sums, const int32_t* shifts, const int32_t* zeros, int32_t factor, int64_t n,
                  int32_t* y);
-  /// The same as floats.
+  /// The same as floats, times `scale`.
   void (*settle_floats)(const int32_t* sums, const int32_t* shifts, const int32_t* zeros, int32_t factor,
-                        int64_t n, float* y);
+                        float scale, int64_t n, float* y);
 };
 
 /// For the best instruction set here.

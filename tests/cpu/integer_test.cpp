@@ -64,6 +64,19 @@ TEST(ByteProduct, RunsWhatFollowsAsFloats) {
                "yield %v1 }");
   check_tactic("simd.byte_matmul",
                head + "%v2 = mul(%x4, %v1) : f32[2,9,300] %v3 = add(%x5, %v2) : f32[2,9,300] yield %v3 }");
+  // Scales: of one number, of two, and of numbers along a row, which is no scale of the whole
+  const std::string sides[] = {"%x4, %v1", "%v1, %x4"};
+  for (const std::string& side : sides)
+    check_tactic("simd.byte_matmul", head + "%v2 = mul(" + side + ") : f32[2,9,300] yield %v2 }");
+  for (const char* end : {"yield %v3 }", "%v4 = relu(%v3) : f32[2,9,300] yield %v4 }"})
+    check_tactic(
+        "simd.byte_matmul",
+        head + "constant @c6: f32[] = {0.3} %v2 = mul(%x4, @c6) : f32[] %v3 = mul(%v2, %v1) : f32[2,9,300] " +
+            end);
+  check_tactic("simd.byte_matmul",
+               "graph problem(%x0: u8[9,40], %w1: i8[40,300], %w2: f32[300]) { %v0 = matmul_integer(%x0, "
+               "%w1) : i32[9,300]"
+               " %v1 = cast(%v0) {to=f32} : f32[9,300] %v2 = mul(%v1, %w2) : f32[9,300] yield %v2 }");
 }
 
 TEST(DynamicQuantize, FollowsTheRange) {
