@@ -95,6 +95,19 @@ struct Job {
   std::atomic<int> done{0};
 };
 
+using Clock = std::chrono::steady_clock;
+
+/// Looks out for `arrived` a while before its caller sleeps, since to be woken on another core takes longer
+/// than a small network; but yields, since the other thread may be waiting for this very core.
+bool comes_soon(const auto& arrived) {
+  const auto until = Clock::now() + std::chrono::microseconds(50);
+  while (!arrived()) {
+    if (Clock::now() >= until) return false;
+    sched_yield();
+  }
+  return true;
+}
+
 class Executor {
  public:
   Executor() { std::thread(&Executor::loop, this).detach(); }
@@ -106,6 +119,9 @@ class Executor {
     }
     posted_.fetch_add(1, std::memory_order_release);
     posted_.notify_one();
+    // Beside a longer run the looking would take time from the team.
+    const bool brief = latest_.load(std::memory_order_relaxed) < std::chrono::microseconds(30);
+    if (brief && comes_soon([&] { return job.done.load(std::memory_order_acquire) != 0; })) return;
     job.done.wait(0, std::memory_order_acquire);
   }
 
@@ -117,12 +133,14 @@ class Executor {
     for (uint32_t seen = 0;; ++seen) {
       wait_for_more_than(seen);
       Job* job = take();
+      const auto start = Clock::now();
       try {
         const TeamSize team(job->threads);
         (*job->body)();
       } catch (...) {
         job->failure = std::current_exception();
       }
+      latest_.store(Clock::now() - start, std::memory_order_relaxed);
       job->done.store(1, std::memory_order_release);
       job->done.notify_one();  // wakes by address alone: the job may be gone by now
     }
@@ -135,22 +153,18 @@ class Executor {
     return job;
   }
 
-  /// A session that runs again and again comes back within microseconds: look out for it a while before
-  /// sleeping, but yield, since the caller may be waiting for this very core.
+  /// A session that runs again and again comes back within microseconds.
   void wait_for_more_than(uint32_t seen) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
-    while (posted_.load(std::memory_order_acquire) == seen) {
-      if (std::chrono::steady_clock::now() < until)
-        sched_yield();
-      else
-        posted_.wait(seen, std::memory_order_acquire);
-    }
+    const auto posted = [&] { return posted_.load(std::memory_order_acquire) != seen; };
+    if (comes_soon(posted)) return;
+    while (!posted()) posted_.wait(seen, std::memory_order_acquire);
   }
 
   static inline thread_local bool current_ = false;
   std::mutex mutex_;
   std::deque<Job*> jobs_;
   std::atomic<uint32_t> posted_{0};
+  std::atomic<Clock::duration> latest_{Clock::duration::zero()};  // how long the last job took
 };
 
 std::atomic<Executor*> shared{nullptr};
