@@ -11,5 +11,6 @@ from ._burnish import version as __version__
 from .build import compile, load
 from .devices import Device, devices
 from .module import Io, Module
+from .report import explain
 
-__all__ = ["Array", "Device", "Error", "Io", "Module", "UsageError", "__version__", "compile", "devices", "load"]
+__all__ = ["Array", "Device", "Error", "Io", "Module", "UsageError", "__version__", "compile", "devices", "explain", "load"]

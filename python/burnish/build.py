@@ -122,21 +122,21 @@ def compile(
     Raises `burnish.Error` that names the node, file, input or option that is wrong.
     """
     with progress_bar(progress) as report:
-        options: dict[str, Any] = {
-            "shapes": _lists(shapes),
-            "min_shapes": _lists(min_shapes),
-            "opt_shapes": _lists(opt_shapes),
-            "max_shapes": _lists(max_shapes),
-            "precision": [precision] if isinstance(precision, str) else list(precision or ()),
-            "device": device or "",
-            "threads": threads,
-            "streams": streams,
-            "io": dict(io or {}),
-            "tuning_cache": None if tuning_cache is None else os.fspath(tuning_cache),
-            "measure": _measure(tune),
-            "progress": report,
-            "log": log,
-        }
+        options = build_options(
+            shapes=shapes,
+            min_shapes=min_shapes,
+            opt_shapes=opt_shapes,
+            max_shapes=max_shapes,
+            precision=precision,
+            device=device,
+            threads=threads,
+            streams=streams,
+            io=io,
+            tuning_cache=tuning_cache,
+            tune=tune,
+            progress=report,
+            log=log,
+        )
         torch = sys.modules.get("torch")  # whoever has a module of PyTorch's has imported it
         if torch is not None and isinstance(model, torch.nn.Module):
             from .torch_module import compile_module
@@ -145,6 +145,40 @@ def compile(
         if (example_inputs, example_kwargs, dynamic_shapes) != (None, None, None):
             raise _burnish.UsageError("example_inputs, example_kwargs and dynamic_shapes are for modules of PyTorch; an ONNX model has shapes")
         return Module(_burnish.Engine.build(_source(model), {}, **options))
+
+
+def build_options(
+    *,
+    shapes: Shapes | None = None,
+    min_shapes: Shapes | None = None,
+    opt_shapes: Shapes | None = None,
+    max_shapes: Shapes | None = None,
+    precision: str | Sequence[str] | None = None,
+    device: str | None = None,
+    threads: int = 0,
+    streams: int = 0,
+    io: Mapping[str, str] | None = None,
+    tuning_cache: str | os.PathLike[str] | None = None,
+    tune: Literal["measure", "model"] = "measure",
+    progress: Callable[[float, str], object] | None = None,
+    log: Callable[[str], object] | None = None,
+) -> dict[str, Any]:
+    """compile()'s options as Engine.build takes them."""
+    return {
+        "shapes": _lists(shapes),
+        "min_shapes": _lists(min_shapes),
+        "opt_shapes": _lists(opt_shapes),
+        "max_shapes": _lists(max_shapes),
+        "precision": [precision] if isinstance(precision, str) else list(precision or ()),
+        "device": device or "",
+        "threads": threads,
+        "streams": streams,
+        "io": dict(io or {}),
+        "tuning_cache": None if tuning_cache is None else os.fspath(tuning_cache),
+        "measure": _measure(tune),
+        "progress": progress,
+        "log": log,
+    }
 
 
 def load(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _burnish
+from .report import record_text
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,13 @@ class Module:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an engine file, which `burnish.load` and the command line read. It is written whole or not at all."""
         self._engine.save(os.fspath(path))
+
+    def explain(self) -> str:
+        """What the build did, and why: each rewrite, each fusion refused, each kernel with its time and the ways not taken.
+
+        The command `burnish explain` prints the same and more of it for an engine file.
+        """
+        return record_text(self._engine.record)
 
     def __repr__(self) -> str:
         def texts(ios: tuple[Io, ...]) -> str:

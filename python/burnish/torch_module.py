@@ -62,15 +62,8 @@ class TorchModule(Module, torch.nn.Module):
                 outputs = dict(zip(self._outputs, [results] if self._only else results, strict=True))
                 return self._calling.structured(outputs, tensors)
         inputs = {name: without_gradient(tensor, name).contiguous() for name, tensor in zip(self._names, tensors, strict=True)}
-        outputs = self._run(inputs, {} if out is None else self._places(out))
+        outputs = call_by_name(self._engine, inputs, {} if out is None else self._places(out))
         return self._calling.structured(outputs, tensors)
-
-    def _run(self, inputs: Mapping[str, torch.Tensor], places: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The ways of Python: arrays by name, which may lie elsewhere than the engine, into places of the caller's."""
-        gpu = next((tensor.device for tensor in inputs.values() if tensor.is_cuda), None)
-        stream = None if gpu is None else torch.cuda.current_stream(gpu).cuda_stream or LEGACY_STREAM
-        results = self._engine.run(dict(inputs), dict(places), stream)
-        return {name: places[name] if name in places else _tensor(array) for name, array in results.items()}
 
     def _places(self, out: Any) -> dict[str, torch.Tensor]:
         """The tensors of `out` by the names of the engine's outputs."""
@@ -118,6 +111,14 @@ def compile_module(
 def loaded_module(engine: _burnish.Engine, calling: str) -> TorchModule:
     """What was compiled from a PyTorch module and saved."""
     return TorchModule(engine, Calling.from_json(calling))
+
+
+def call_by_name(engine: _burnish.Engine, inputs: Mapping[str, torch.Tensor], places: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A run with tensors that may lie elsewhere than the engine, into those of the caller's that are in `places`."""
+    gpu = next((tensor.device for tensor in inputs.values() if tensor.is_cuda), None)
+    stream = None if gpu is None else torch.cuda.current_stream(gpu).cuda_stream or LEGACY_STREAM
+    results = engine.run(dict(inputs), dict(places), stream)
+    return {name: places[name] if name in places else _tensor(array) for name, array in results.items()}
 
 
 def _tensor(array: Any) -> torch.Tensor:

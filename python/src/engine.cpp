@@ -233,10 +233,20 @@ std::unique_ptr<PythonEngine> load_engine(const std::string& path, const std::st
   return std::make_unique<PythonEngine>(Engine::load(path, options));
 }
 
+void check_model(const nb::bytes& model, const nb::dict& external) {
+  const std::string_view data(model.c_str(), model.size());
+  const TensorMap weights = external_data(external);
+  const nb::gil_scoped_release unlocked;
+  Model::parse(data.data(), data.size(), "", weights);
+}
+
 }  // namespace
 
 void bind_engine(nb::module_& module) {
   const nb::call_guard<nb::gil_scoped_release> unlocked;
+  module.def("check_model", &check_model, nb::arg("model"), nb::arg("external"),
+             nb::sig("def check_model(model: bytes, external: dict[str, object]) -> None"),
+             "Imports a model and lets it go: throws Error for what cannot be imported.");
   nb::class_<PythonEngine>(module, "Engine",
                            "An engine, and a session for each thread that runs it at the same time.")
       .def_static(
@@ -277,6 +287,9 @@ void bind_engine(nb::module_& module) {
                    "(name, NumPy's name of the element type, one text per dimension) of each.")
       .def_prop_ro("outputs", &PythonEngine::outputs, "As inputs.")
       .def_prop_ro("device", &PythonEngine::device, "Where it runs: \"cpu\", \"cuda:0\".")
+      .def_prop_ro(
+          "record", [](const PythonEngine& self) { return self.engine().state().record; },
+          "What the build wrote down (JSON); empty where there is no record.")
       .def_prop_ro(
           "metadata", [](const PythonEngine& self) { return self.engine().metadata(); },
           "What the model says of itself.");

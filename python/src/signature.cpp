@@ -115,7 +115,8 @@ void bind_signature(nb::module_& module) {
            "that must "
            "be at these positions, unchanged;\n`scalars`: values that tensors of one f64 must have.")
       .def("matches", &Signature::matches, nb::arg("arguments"),
-           nb::sig("def matches(self, arguments: tuple[object, ...]) -> bool"));
+           nb::sig("def matches(self, arguments: tuple[object, ...]) -> bool"),
+           "Whether weights and floats that the engine was compiled for are still the same.");
 }
 
 }  // namespace burnish::python
