@@ -71,6 +71,29 @@ TEST(Executor, NestedCallsRunInPlace) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST(Executor, LoopsOfManyCallersSeeWhatTheLoopsBeforeThemWrote) {
+  constexpr int64_t size = 1000;
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong = 0;
+  for (int caller = 0; caller < 8; ++caller)
+    callers.emplace_back([&] {
+      std::vector<int64_t> first(size), second(size);
+      for (int run = 0; run < 20; ++run)
+        execute(3, [&] {
+          parallel_for(size, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) first[static_cast<size_t>(i)] = i + run;
+          });
+          parallel_for(size, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i)
+              second[static_cast<size_t>(i)] = first[static_cast<size_t>(size - 1 - i)];
+          });
+          for (int64_t i = 0; i < size; ++i) wrong += second[static_cast<size_t>(i)] != size - 1 - i + run;
+        });
+    });
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST(Executor, FailuresReachTheCaller) {
   EXPECT_THROW(execute(2, [] { fail("on purpose"); }), Error);
   EXPECT_THROW(
