@@ -129,9 +129,12 @@ def main() -> None:
             (CORPUS / "ir_text" / f"{name}.txt").write_text(printed.stdout)
         elif name != "external":
             raise SystemExit(f"{name}: {printed.stderr}")
-        if name in with_engine:
-            shapes = ["--min-shape=x=1x1x4", "--opt-shape=x=2x3x4", "--max-shape=x=4x4x4"] if name == "dynamic_reshape" else []
-            command: list[str | Path] = [TOOL, "build", path, "--device", "reference", "--tune", "model", "--tuning-cache", "none", "--quiet", *shapes, "-o", CORPUS / "engine_file" / f"{name}.burnish"]
+        shapes = ["--min-shape=x=1x1x4", "--opt-shape=x=2x3x4", "--max-shape=x=4x4x4"] if name == "dynamic_reshape" else []
+        for device, suffix in (("reference", ""), ("cpu", "_cpu")):  # the second has regions, layouts and packed weights
+            if name not in with_engine or (device == "cpu" and name != "conv"):
+                continue
+            engine = CORPUS / "engine_file" / f"{name}{suffix}.burnish"
+            command: list[str | Path] = [TOOL, "build", path, "--device", device, "--tune", "model", "--tuning-cache", "none", "--quiet", *shapes, "-o", engine]
             subprocess.run(command, check=True)
 
 
