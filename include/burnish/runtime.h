@@ -28,11 +28,23 @@ struct IoInfo {
   std::vector<std::string> dims;
 };
 
+/// A weight of the model that an engine was built from: an initializer of its ONNX file.
+struct WeightInfo {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;
+  /// Empty where refit() takes other values; else what has made the engine depend on the present ones: a rule that
+  /// looked at them, shapes, a body of If, Loop or Scan that holds a copy.
+  std::string fixed_by;
+};
+
 struct LoadOptions {
   std::string device;  ///< "cpu", "cuda", "cuda:1", "reference"; empty: the one it was built for
   int threads = 0;     ///< CPU threads in all; 0: what the process may use
   std::function<void(const std::string&)> on_log;
 };
+
+using TensorMap = std::map<std::string, Tensor>;
 
 /// An optimised model: immutable, and shared by any number of threads and sessions.
 class Engine {
@@ -47,6 +59,16 @@ class Engine {
   std::vector<IoInfo> outputs() const;
   /// What the model said of itself: the metadata_props of its ONNX file.
   const std::map<std::string, std::string>& metadata() const;
+  /// The model's weights, in the order of their names.
+  std::vector<WeightInfo> weights() const;
+
+  /// An engine with other values in some of the weights, by the names of weights(): tensors on the host, of the same
+  /// types and shapes, which are copied. Plan, kernels, code and tuning are shared with this engine, which stays as
+  /// it is; what was folded or merged of the weights is computed and packed again, and nothing is timed. In FP32 the
+  /// results are those of a fresh build with the same tuning cache, bit for bit; a lower precision stays where it was
+  /// chosen for the weights at the build. Throws Error that names a weight that is unknown, of another type or
+  /// shape, or fixed.
+  Engine refit(const TensorMap& weights) const;
 
   explicit Engine(std::shared_ptr<const engine_internal::EngineState> state) : state_(std::move(state)) {}
   const engine_internal::EngineState& state() const { return *state_; }
@@ -55,8 +77,6 @@ class Engine {
  private:
   std::shared_ptr<const engine_internal::EngineState> state_;
 };
-
-using TensorMap = std::map<std::string, Tensor>;
 
 /// Sizes that the last run's plan needed, in bytes.
 struct MemoryUse {

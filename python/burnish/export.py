@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from torch.utils import _pytree as pytree
 
 from ._burnish import Error, UsageError
 from .calling import CONSTANTS, Calling, Leaf, Parameters, leaf_name
+from .user_ops import converters_in_place
+from .weights import weight_sources, without_weights
 
 #: The largest size of a dimension for which dynamic_shapes gives no largest.
 UNBOUNDED = 2**31 - 1
@@ -112,15 +115,20 @@ def export(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
     results = Results()
     flat = FlatModule(module, call, results)
     specs = _flat_shapes(module, args, kwargs, bound, dynamic_shapes)
-    program = _in_torch(lambda: torch.export.export(flat, tuple(tensors), dynamic_shapes=(tuple(specs),) if any(specs) else None, strict=False))
+    with converters_in_place():
+        program = _in_torch(lambda: torch.export.export(flat, tuple(tensors), dynamic_shapes=(tuple(specs),) if any(specs) else None, strict=False))
     outputs = list(dict.fromkeys(leaf.value for leaf in results.leaves if leaf.kind in ("tensor", "int")))
     if not outputs:
         raise UsageError("the module computes no tensor: its results are constants and its own arguments")
     calling = Calling(parameters, list(bound), arguments, spec, results.leaves, results.spec)
     with torch.no_grad():
-        onnx = _in_torch(lambda: torch.onnx.export(program, dynamo=True, input_names=names, output_names=outputs, verbose=False))
+        onnx = _in_torch(lambda: torch.onnx.export(program, dynamo=True, input_names=names, output_names=outputs, verbose=False, optimize=False))
     _require_pure(onnx.exported_program)  # whose graph is functional
+    sources = weight_sources(module, "module.", onnx.model.graph.initializers)
+    with without_weights(onnx, sources):
+        _in_torch(onnx.optimize)
     onnx.model.metadata_props["burnish.calling"] = calling.to_json()
+    onnx.model.metadata_props["burnish.weights"] = json.dumps(sources)
     weights = _detach_weights(onnx.model)
     low, best, high = _ranges(program, names, tensors)
     return Exported(onnx.model_proto.SerializeToString(), weights, calling, low, best, high)

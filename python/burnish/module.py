@@ -79,6 +79,16 @@ class Module:
         """
         return record_text(self._engine.record)
 
+    def refit(self, weights: Mapping[str, Any]) -> None:
+        """Take other values for some of the model's weights, by the names of its initializers; nothing is tuned again.
+
+        Arrays have the weights' types and shapes, and are copied. Calls that run meanwhile end with the old weights. In
+        float32 the results are those of a fresh `compile` with the same tuning cache, bit for bit. Raises
+        `burnish.Error` that names a weight that is unknown, has another type or shape, or is compiled in; then nothing
+        has changed.
+        """
+        self._engine = self._engine.refit(dict(weights))
+
     def __repr__(self) -> str:
         def texts(ios: tuple[Io, ...]) -> str:
             return ", ".join(f"{io.name}: {io.dtype}[{', '.join(map(str, io.shape))}]" for io in ios)
@@ -93,7 +103,7 @@ class Module:
         self._engine = engine_from_bytes(state["_engine"])
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Module:
-        return self  # nothing of it changes: its engine is immutable
+        return Module(self._engine)  # engines are immutable
 
 
 def module_of(engine: _burnish.Engine) -> Module:

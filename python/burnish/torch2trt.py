@@ -14,7 +14,7 @@ Arguments keep torch2trt's names and defaults; those that mean nothing here are 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -24,24 +24,9 @@ from ._burnish import UsageError
 from .build import compile
 from .module import engine_bytes, engine_from_bytes
 from .torch_module import TorchModule, loaded_module
+from .user_ops import converter
 
-__all__ = ["TRTModule", "torch2trt"]
-
-#: Arguments of torch2trt's that mean nothing here, with their defaults.
-IGNORED: dict[str, Any] = {
-    "log_level": None,
-    "max_batch_size": None,
-    "max_workspace_size": 1 << 25,
-    "strict_type_constraints": False,
-    "keep_network": True,
-    "default_device_type": None,
-    "dla_core": 0,
-    "gpu_fallback": True,
-    "device_types": {},
-    "avg_timing_iterations": None,
-    "use_onnx": False,
-    "onnx_opset": None,
-}
+__all__ = ["TRTModule", "tensorrt_converter", "torch2trt"]
 
 Shapes = Sequence[Sequence[int]]
 
@@ -82,14 +67,26 @@ def torch2trt(
     inputs: Any,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
+    log_level: Any = None,
     fp16_mode: bool = False,
+    max_workspace_size: int = 1 << 25,
+    strict_type_constraints: bool = False,
+    keep_network: bool = True,
     int8_mode: bool = False,
     int8_calib_dataset: Any = None,
     int8_calib_algorithm: Any = None,
+    use_onnx: bool = False,
+    default_device_type: Any = None,
+    dla_core: int = 0,
+    gpu_fallback: bool = True,
+    device_types: Mapping[Any, Any] | None = None,
     min_shapes: Shapes | None = None,
-    opt_shapes: Shapes | None = None,
     max_shapes: Shapes | None = None,
-    **ignored: Any,
+    opt_shapes: Shapes | None = None,
+    onnx_opset: int | None = None,
+    max_batch_size: int | None = None,
+    avg_timing_iterations: int | None = None,
+    **unknown: Any,
 ) -> TRTModule:
     """Compile `module` for where it lies, as torch2trt does.
 
@@ -98,11 +95,31 @@ def torch2trt(
     min_shapes, opt_shapes, max_shapes
                   one shape for each tensor of `inputs`, for those whose dimensions range
 
-    Raises UsageError for arguments that torch2trt does not know either, and for int8_mode, which needs calibration.
+    The others mean nothing here, and give one warning where they have other values than torch2trt's defaults. Raises
+    UsageError for int8_mode, which needs calibration.
     """
+    if unknown:
+        raise UsageError(f"torch2trt has no argument '{next(iter(unknown))}'")
     if int8_mode or int8_calib_dataset is not None or int8_calib_algorithm is not None:
         raise UsageError("int8_mode: there is no calibration yet; use fp16_mode, or an ONNX model that is quantised already")
-    _warn_of(ignored, input_names, output_names)
+    idle = {
+        "input_names": input_names is not None,
+        "output_names": output_names is not None,
+        "log_level": log_level is not None,
+        "max_workspace_size": max_workspace_size != 1 << 25,
+        "strict_type_constraints": strict_type_constraints,
+        "keep_network": not keep_network,
+        "use_onnx": use_onnx,
+        "default_device_type": default_device_type is not None,
+        "dla_core": dla_core != 0,
+        "gpu_fallback": not gpu_fallback,
+        "device_types": bool(device_types),
+        "onnx_opset": onnx_opset is not None,
+        "max_batch_size": max_batch_size is not None,
+        "avg_timing_iterations": avg_timing_iterations is not None,
+    }
+    if any(idle.values()):
+        warnings.warn(f"torch2trt: {', '.join(name for name, given in idle.items() if given)} mean nothing to Burnish, and are ignored", stacklevel=2)
     args = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     precision = ["fp16"] if fp16_mode else None
     dynamic = _dynamic_shapes(args, min_shapes, max_shapes)
@@ -110,14 +127,20 @@ def torch2trt(
     return TRTModule(compile(module, example, dynamic_shapes=dynamic, precision=precision))
 
 
-def _warn_of(ignored: Mapping[str, Any], input_names: Any, output_names: Any) -> None:
-    unknown = [name for name in ignored if name not in IGNORED]
-    if unknown:
-        raise UsageError(f"torch2trt has no argument '{unknown[0]}'")
-    named = {"input_names": input_names, "output_names": output_names}
-    idle = [name for name, value in ignored.items() if value != IGNORED[name]] + [name for name, value in named.items() if value is not None]
-    if idle:
-        warnings.warn(f"torch2trt: {', '.join(idle)} mean nothing to Burnish, and are ignored", stacklevel=3)
+def tensorrt_converter(
+    method: str, is_real: bool = True, enabled: bool = True, imports: Sequence[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What stands for a function in modules that are compiled, for a user's own op.
+
+        @tensorrt_converter("mylib.scaled_swish")
+        def convert(x, beta):
+            return x * burnish.user_ops.ops.sigmoid(x * beta)
+
+    Where torch2trt hands over a context with a TensorRT network, this takes the call's arguments, with values of
+    Burnish's IR for tensors, and returns values: see `burnish.user_ops.converter`. `is_real` and `imports` mean
+    nothing here.
+    """
+    return converter(method, enabled=enabled)
 
 
 def _dynamic_shapes(args: tuple[Any, ...], low: Shapes | None, high: Shapes | None) -> tuple[dict[int, Any], ...] | None:

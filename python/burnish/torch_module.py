@@ -11,6 +11,7 @@ from . import _burnish
 from .calling import Calling, leaf_name
 from .export import without_gradient
 from .module import Module
+from .weights import new_weights
 
 #: CUDA's legacy default stream has this handle where 0 would mean "none given".
 LEGACY_STREAM = 1
@@ -77,6 +78,19 @@ class TorchModule(Module, torch.nn.Module):
                     raise _burnish.UsageError(f"out: expected a tensor at '{leaf_name(path)}', got {type(place).__name__}")
                 places[leaf.value] = place
         return places
+
+    def refit(self, state_dict: Mapping[str, Any]) -> None:
+        """Take in another state_dict of the module that was compiled, without tuning again.
+
+        What was folded and merged of the weights (BatchNorm, siblings) is computed and packed again; all else is
+        shared with the engine so far. Calls that run meanwhile end with the old weights. In float32 the results are
+        those of a fresh `compile` with the same tuning cache, bit for bit. Raises `burnish.Error` that names a tensor
+        that is missing, unknown, of another type or shape, or compiled in; then nothing has changed.
+        """
+        sources = self._engine.metadata.get("burnish.weights")
+        if sources is None:
+            raise _burnish.Error("the engine was saved without the names of its weights: compile the module again")
+        self._engine = self._engine.refit(new_weights(sources, state_dict))
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in super().__getstate__().items() if key != "_signature"}

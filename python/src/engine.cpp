@@ -27,6 +27,8 @@ namespace {
 
 /// (name, NumPy's name of the element type, one text per dimension).
 using Io = std::tuple<std::string, std::string_view, std::vector<std::string>>;
+/// (name, NumPy's name of the element type, shape, why it cannot change or nothing).
+using Weight = std::tuple<std::string, std::string_view, Shape, std::string>;
 using Shapes = std::map<std::string, Shape>;
 
 std::vector<Io> described(const std::vector<IoInfo>& infos) {
@@ -130,6 +132,28 @@ class PythonEngine {
                            : to_python(std::move(results.at(info.name)), program().device, native);
     }
     return returned;
+  }
+
+  std::vector<Weight> weights() const {
+    std::vector<Weight> all;
+    for (const WeightInfo& info : engine().weights()) all.emplace_back(info.name, numpy_name(info.dtype), info.shape, info.fixed_by);
+    return all;
+  }
+
+  std::unique_ptr<PythonEngine> refit(const nb::dict& arrays) const {
+    std::map<std::string, DType> dtypes;
+    for (const WeightInfo& info : engine().weights()) dtypes.emplace(info.name, info.dtype);
+    std::vector<Borrowed> held;
+    TensorMap weights;
+    for (const auto& [key, array] : arrays) {
+      const auto name = nb::cast<std::string>(key);
+      const auto known = dtypes.find(name);
+      require(known != dtypes.end(), "the model has no weight '{}'", name);
+      held.push_back(borrow_array(array, known->second, fmt::format("weight '{}'", name)));
+      weights.emplace(name, held.back().tensor);
+    }
+    const nb::gil_scoped_release unlocked;
+    return std::make_unique<PythonEngine>(engine().refit(weights));
   }
 
  private:
@@ -283,6 +307,11 @@ void bind_engine(nb::module_& module) {
            "Runs once with a framework's tensors, as the signature says: a list of tensors, or the one "
            "tensor. None "
            "where a weight\nhas changed, or an argument cannot be read in place.")
+      .def("refit", &PythonEngine::refit, nb::arg("weights"),
+           nb::sig("def refit(self, weights: dict[str, object]) -> Engine"),
+           "An engine with other values in some weights, that shares all else with this one.")
+      .def_prop_ro("weights", &PythonEngine::weights,
+                   "(name, NumPy's name of the element type, shape, what fixes it or nothing) of each.")
       .def_prop_ro("inputs", &PythonEngine::inputs,
                    "(name, NumPy's name of the element type, one text per dimension) of each.")
       .def_prop_ro("outputs", &PythonEngine::outputs, "As inputs.")

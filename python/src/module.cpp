@@ -9,6 +9,7 @@
 #include "device/device.h"
 #include "engine.h"
 #include "signature.h"
+#include "traces.h"
 
 namespace nb = nanobind;
 
@@ -45,6 +46,7 @@ NB_MODULE(_burnish, module) {
   python::bind_array(module);
   python::bind_signature(module);
   python::bind_engine(module);
+  python::bind_traces(module);
   module.def(
       "devices", &python::devices,
       "(name that options take, the chip's name, its architecture, bytes of memory) of each device here.");

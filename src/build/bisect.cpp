@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "build/io.h"
 #include "build/pipeline.h"
+#include "build/weights.h"
 #include "ops/evaluate.h"
 #include "rules/library.h"
 #include "runtime/observe.h"
@@ -44,7 +45,8 @@ class Rewrites {
  public:
   Rewrites(const Model& model, const BuildOptions& options, const std::vector<Tensor>& inputs,
            const std::vector<Tensor>& expected)
-      : graph_(requested_graph(model, options)),
+      : model_(model.state()),
+        graph_(requested_graph(model, options)),
         rules_(rewrite::parse_rules("rules", options.rules, rules::vocabulary())),
         more_rules_(rules_),
         inputs_(inputs),
@@ -53,6 +55,7 @@ class Rewrites {
 
   rewrite::RewriteLog apply(ir::Graph& graph, int64_t limit) const {
     rewrite::RewriteLog log(limit);
+    declare_weights(model_, graph, log);
     optimize(graph, {passes_, &more_rules_}, log);
     return log;
   }
@@ -64,6 +67,7 @@ class Rewrites {
   }
 
  private:
+  const model_internal::ModelState& model_;
   std::shared_ptr<const ir::Graph> graph_;
   std::vector<rewrite::Rule> rules_;
   rewrite::RuleSet more_rules_;

@@ -11,6 +11,7 @@
 #include "build/precision.h"
 #include "build/record.h"
 #include "build/streams.h"
+#include "build/weights.h"
 #include "rules/library.h"
 #include "runtime/engine_state.h"
 
@@ -56,6 +57,7 @@ Engine build(const Model& model, const BuildOptions& options) {
   const rewrite::RuleSet more_rules(rules);
 
   build_internal::ProgramContext context{tuner, device, options, more_rules, rewrite::RewriteLog(options.rule_limit), {}, {}};
+  build_internal::declare_weights(model.state(), *graph, context.log);
   auto state = std::make_shared<engine_internal::EngineState>();
   state->model_metadata = model.state().metadata;
   try {
@@ -67,6 +69,7 @@ Engine build(const Model& model, const BuildOptions& options) {
     throw;
   }
   cache->save();
+  state->weights = build_internal::weight_sources(model.state(), *state->program, context.log);
   std::set<const void*> seen;
   state->weights_bytes = packed_bytes(*state->program, seen);
   state->record = build_internal::make_record(model.state(), *state->program, context);

@@ -16,6 +16,8 @@ Model make_model(std::string path, onnx::ImportedModel imported) {
   state->path = std::move(path);
   state->graph = std::move(imported.graph);
   state->metadata = std::move(imported.metadata);
+  state->weights = std::move(imported.weights);
+  state->fixed_weights = std::move(imported.fixed_weights);
   return Model(std::move(state));
 }
 

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "ir/graph.h"
@@ -15,6 +16,8 @@ struct ModelState {
   std::string path;  ///< empty for models from memory
   std::shared_ptr<const ir::Graph> graph;
   std::map<std::string, std::string> metadata;
+  std::map<std::string, Tensor> weights;  ///< onnx::ImportedModel's
+  std::set<std::string> fixed_weights;
 };
 
 }  // namespace burnish::model_internal

@@ -37,6 +37,7 @@ std::string section_name(SectionId id) {
     case SectionId::weights: return "weights";
     case SectionId::code: return "code";
     case SectionId::record: return "record";
+    case SectionId::weight_sources: return "weight_sources";
   }
   return fmt::format("section {}", static_cast<uint32_t>(id));
 }

@@ -11,7 +11,7 @@
 namespace burnish::engine {
 
 /// What a section holds. Readers skip the ids that they do not know.
-enum class SectionId : uint32_t { metadata = 1, program = 2, weights = 3, code = 4, record = 5 };
+enum class SectionId : uint32_t { metadata = 1, program = 2, weights = 3, code = 4, record = 5, weight_sources = 6 };
 
 std::string section_name(SectionId id);
 

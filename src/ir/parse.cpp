@@ -32,7 +32,7 @@ class AttributeParser : public AttributeVisitor {
   void operator()(std::string_view name, std::string& value) override { if (mine(name)) value = string(); }
   void operator()(std::string_view name, DType& value) override {
     if (!mine(name)) return;
-    const std::string word = lexer_.expect_word();
+    const std::string word = lexer_.peek().kind == TokenKind::text ? lexer_.take().text : lexer_.expect_word();
     const auto dtype = parse_dtype(word);
     if (!dtype) lexer_.fail("'" + word + "' is no element type");
     value = *dtype;

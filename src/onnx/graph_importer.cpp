@@ -131,6 +131,7 @@ ir::ValueId GraphImporter::resolve(std::string_view name) {
   if (const auto found = captured_.find(outside); found != captured_.end()) return found->second;
   const ir::Value& value = outer_->graph_.value(outside);
   require(value.is_constant(), "internal: the value '{}' was not captured", name);
+  model_.fixed.insert(value.name);
   return captured_[outside] = graph_.add_constant(value.name, value.constant);
 }
 
@@ -289,7 +290,10 @@ const AttributeProto* GraphImporter::resolve_attribute(const AttributeProto& att
 }
 
 Tensor GraphImporter::constant(ir::ValueId id) {
-  if (graph_.value(id).is_constant()) return graph_.value(id).constant;
+  if (graph_.value(id).is_constant()) {
+    model_.fixed.insert(graph_.value(id).name);
+    return graph_.value(id).constant;
+  }
   if (!graph_.value(id).constant_only) return {};
   // Producers first, without recursion: chains may be long.
   std::vector<ir::ValueId> open = {id};
@@ -301,6 +305,8 @@ Tensor GraphImporter::constant(ir::ValueId id) {
       continue;
     }
     const size_t before = open.size();
+    for (ir::ValueId input : node->inputs)
+      if (input && graph_.value(input).is_constant()) model_.fixed.insert(graph_.value(input).name);
     for (ir::ValueId input : node->inputs)
       if (input && graph_.producer(input) && !constants_.contains(input)) open.push_back(input);
     if (open.size() == before) fold(*node);

@@ -25,6 +25,8 @@ struct ModelContext {
   int64_t nodes = 0;  ///< imported so far, functions and repeated bodies included
   int depth = 0;      ///< of functions and bodies that are being imported
   int64_t bodies = 0;
+  /// Constants whose data import went by, or that bodies hold copies of.
+  std::set<std::string> fixed;
 
   const FunctionProto* find_function(const NodeProto& node) const;
   std::map<std::tuple<std::string_view, std::string_view, std::string_view>, const FunctionProto*>

@@ -177,11 +177,14 @@ ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const void> k
   GraphImporter importer(context, *imported.graph, std::move(opsets));
   importer.declare(*proto.graph);
   importer.add_initializers(*proto.graph);
+  for (ir::ValueId id : imported.graph->constants())
+    imported.weights.emplace(imported.graph->value(id).name, imported.graph->value(id).constant);
   add_inputs(*proto.graph, context, importer);
   importer.import_nodes(proto.graph->nodes);
   add_outputs(*proto.graph, importer);
   imported.graph->remove_dead();
   ir::verify(*imported.graph);
+  imported.fixed_weights = std::move(context.fixed);
   for (const StringEntry& entry : proto.metadata) imported.metadata.emplace(entry.key, entry.value);
   return imported;
 }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "ir/graph.h"
@@ -15,6 +16,10 @@ namespace burnish::onnx {
 struct ImportedModel {
   std::shared_ptr<ir::Graph> graph;
   std::map<std::string, std::string> metadata;
+  /// The initializers of the main graph by name, those that nothing reads included.
+  std::map<std::string, Tensor> weights;
+  /// The names of those whose data the graph depends on already: lowerings read it, or bodies hold copies.
+  std::set<std::string> fixed_weights;
 };
 
 /// Throws Error that names the file and the node; all ops that are not supported are listed at once.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "onnx/lower_traced.h"
 #include "onnx/lowerings.h"
 #include "ops/table.h"
 
@@ -19,6 +20,7 @@ std::multimap<Key, Import> make_imports() {
   std::multimap<Key, Import> imports;
   for (const Lowering& row : lowerings)
     imports.insert({{row.op, row.domain}, {row.lower, nullptr, row.since}});
+  imports.insert({{traced_op, traced_domain}, {lower_traced, nullptr, 1}});
   for (const ops::OpDef* op : ops::all_ops())
     for (const ops::OnnxName& name : op->onnx)
       imports.insert({{name.name, name.domain}, {nullptr, op, name.since}});

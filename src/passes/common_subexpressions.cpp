@@ -10,18 +10,21 @@
 namespace burnish::passes {
 namespace {
 
-/// Larger constants are weights: two that are equal today may differ after a refit.
 constexpr int64_t largest_merged_bytes = 1024;
 
-void merge_constants(ir::Graph& graph) {
+/// Small constants of the same data become one; but two weights that are equal today may differ after a refit.
+void merge_constants(ir::Graph& graph, rewrite::RewriteLog& log) {
   std::unordered_map<std::string, ir::ValueId> seen;
+  rewrite::ConstantCache constants(graph, log);
   for (ir::ValueId id : graph.constants()) {
     const Tensor& data = graph.value(id).constant;
-    if (!data.raw() || data.bytes() > largest_merged_bytes) continue;
+    if (!data.raw() || data.bytes() > largest_merged_bytes || constants.is_weight(id)) continue;
     std::string key = graph.value(id).type.str() + "=";
     key.append(static_cast<const char*>(data.raw()), static_cast<size_t>(data.bytes()));
     const auto [entry, fresh] = seen.emplace(std::move(key), id);
-    if (!fresh) graph.replace_uses(id, entry->second);
+    if (fresh) continue;
+    for (ir::ValueId one : {id, entry->second}) log.fix(graph.value(one).name, "another constant of the same value");
+    graph.replace_uses(id, entry->second);
   }
 }
 
@@ -36,7 +39,7 @@ std::string signature(const ir::Node& node) {
 }
 
 void merge(ir::Graph& graph, rewrite::RewriteLog& log) {
-  merge_constants(graph);
+  merge_constants(graph, log);
   std::unordered_map<std::string, ir::NodeId> seen;
   for (ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);

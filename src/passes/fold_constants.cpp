@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ops/evaluate.h"
 #include "ops/infer.h"
 #include "passes/pass.h"
@@ -22,6 +24,13 @@ bool folds(const ir::Graph& graph, const ir::Node& node) {
   return true;
 }
 
+/// A single learned number in another shape, a PReLU's slope say: folded, it would be fixed.
+bool reshapes_weight(const ir::Graph& graph, const ir::Node& node, const rewrite::RewriteLog& log) {
+  if (!ops::definition(node).view || node.inputs.empty() || !node.inputs[0]) return false;
+  const ir::Value& from = graph.value(node.inputs[0]);
+  return is_floating(from.type.dtype) && log.weights.contains(from.name);
+}
+
 /// Replaced nodes may have made their users depend on constants alone.
 void update_constant_only(ir::Graph& graph, const ir::Node& node) {
   if (node.inputs.empty() || !node.bodies.empty()) return;
@@ -32,19 +41,22 @@ void update_constant_only(ir::Graph& graph, const ir::Node& node) {
 }
 
 void fold(ir::Graph& graph, rewrite::RewriteLog& log) {
-  rewrite::ConstantCache constants(graph);
+  rewrite::ConstantCache constants(graph, log);
   bool folded = false;
   for (ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);
     if (node.erased) continue;
     if (folded) ops::infer(graph, id);  // what is a constant now may decide the shapes that follow
     update_constant_only(graph, node);
-    if (!folds(graph, node)) continue;
+    if (!folds(graph, node) || reshapes_weight(graph, node, log)) continue;
+    constants.forget_looks();
     std::vector<Tensor> data;
+    if (std::any_of(node.outputs.begin(), node.outputs.end(), [&](ir::ValueId output) { return output && constants.is_weight(output); })) continue;
     for (ir::ValueId output : node.outputs) data.push_back(output ? constants.tensor(output) : Tensor());
     bool known = true;
     for (size_t i = 0; i < data.size(); ++i) known = known && (!node.outputs[i] || !data[i].empty());
     if (!known || !log.take("fold_constants", node.source, node.op->name)) continue;
+    for (const std::string& weight : constants.looked_at()) log.fix(weight, "constant folding");
     const std::vector<ir::ValueId> outputs = node.outputs;
     for (size_t i = 0; i < outputs.size(); ++i) {
       if (!outputs[i]) continue;

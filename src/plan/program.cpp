@@ -17,17 +17,12 @@ bool is_weight_node(const ir::Graph& graph, ir::NodeId id) {
   return !node.outputs.empty() && graph.value(node.outputs[0]).constant_only;
 }
 
-namespace {
-
-/// On the host memory is shared; elsewhere the tensor is copied over.
 Tensor to_device(const Tensor& tensor, device::Device& device, device::Stream& stream) {
   if (device.on_host() || !tensor.device().is_host()) return tensor;
   Tensor copy = device.make_tensor(tensor.dtype(), tensor.shape(), static_cast<size_t>(tensor.bytes()));
   device.copy(copy.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()), stream);
   return copy;
 }
-
-}  // namespace
 
 std::shared_ptr<Program> load_program(std::shared_ptr<ir::Graph> graph, std::vector<device::Choice> choices,
                                       std::map<int32_t, std::vector<std::shared_ptr<const Program>>> bodies,

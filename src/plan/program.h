@@ -41,6 +41,9 @@ bool is_control(const ir::Node& node);
 /// True for nodes that never run: they depend on constants alone, so build() has evaluated them.
 bool is_weight_node(const ir::Graph& graph, ir::NodeId id);
 
+/// On the host memory is shared; elsewhere the tensor is copied over, in the stream's order.
+Tensor to_device(const Tensor& tensor, device::Device& device, device::Stream& stream);
+
 /// Loads every kernel of `choices` and puts packed weights on the device. Throws Error that names the node.
 std::shared_ptr<Program> load_program(std::shared_ptr<ir::Graph> graph, std::vector<device::Choice> choices,
                                       std::map<int32_t, std::vector<std::shared_ptr<const Program>>> bodies,

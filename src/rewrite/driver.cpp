@@ -214,12 +214,20 @@ bool apply_at(ir::Graph& graph, const RuleSet& rules, ConstantCache& constants, 
               ir::NodeId node) {
   for (const Rule* rule : rules.for_root(graph.node(node).op)) {
     std::string reason;
+    constants.forget_looks();
     if (const auto match = find_match(graph, constants, *rule, node, reason)) {
       const std::string where = join_sources(graph, match->nodes());
-      const Support applied =
-          with_context([&] { return fmt::format("rule '{}' at '{}'", rule->name, where); },
-                       [&] { return apply(graph, make_patch(*match, node), log); });
-      if (applied) return true;
+      std::set<std::string> looked_at;
+      const Support applied = with_context([&] { return fmt::format("rule '{}' at '{}'", rule->name, where); },
+                                           [&] {
+                                             const ir::Patch patch = make_patch(*match, node);
+                                             looked_at = constants.looked_at();
+                                             return apply(graph, patch, log);
+                                           });
+      if (applied) {
+        for (const std::string& weight : looked_at) log.fix(weight, fmt::format("rule '{}'", rule->name));
+        return true;
+      }
       log.miss(rule->name, where, applied.reason());
     } else if (!reason.empty()) {
       log.miss(rule->name, graph.node(node).source, reason);
@@ -231,7 +239,7 @@ bool apply_at(ir::Graph& graph, const RuleSet& rules, ConstantCache& constants, 
 }  // namespace
 
 int64_t apply_rules(ir::Graph& graph, const RuleSet& rules, RewriteLog& log) {
-  ConstantCache constants(graph);
+  ConstantCache constants(graph, log);
   const int64_t before = log.taken();
   const int64_t most = 1000 + 50 * static_cast<int64_t>(graph.node_count());
   for (bool changed = true; changed;) {

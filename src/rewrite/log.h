@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,10 +50,20 @@ class RewriteLog {
     return counted;
   }
 
+  /// The names of constants that a refit may give other data. Only ConstantCache::fixed_number() and tensor() look at
+  /// those of several elements, and a rewrite that goes by what they saw fixes them.
+  std::set<std::string, std::less<>> weights;
+  /// The graph depends on what this weight's elements are, because of `by`: a refit may not change them.
+  void fix(const std::string& weight, const std::string& by) {
+    if (weights.contains(weight)) fixed_.emplace(weight, by);
+  }
+  const std::map<std::string, std::string>& fixed() const { return fixed_; }
+
  private:
   int64_t limit_;
   std::vector<Rewrite> hits_;
   std::map<std::pair<std::string, std::string>, std::string> misses_;
+  std::map<std::string, std::string> fixed_;
 };
 
 }  // namespace burnish::rewrite

@@ -9,6 +9,11 @@
 namespace burnish::rewrite {
 
 Tensor ConstantCache::tensor(ir::ValueId id) {
+  looks_.insert(id);
+  return compute(id);
+}
+
+Tensor ConstantCache::compute(ir::ValueId id) {
   const ir::Value& value = graph_.value(id);
   if (value.is_constant()) return value.constant.raw() ? value.constant : Tensor();
   if (!value.constant_only || !value.producer) return {};
@@ -19,7 +24,7 @@ Tensor ConstantCache::tensor(ir::ValueId id) {
   std::vector<Tensor> inputs(node.inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!node.inputs[i]) continue;
-    inputs[i] = tensor(node.inputs[i]);
+    inputs[i] = compute(node.inputs[i]);
     if (inputs[i].empty()) return tensors_[id] = Tensor();
   }
   const auto outputs = ops::evaluate_node(ops::definition(node), node.attributes, inputs,
@@ -27,11 +32,41 @@ Tensor ConstantCache::tensor(ir::ValueId id) {
   return tensors_[id] = outputs[static_cast<size_t>(value.output_index)];
 }
 
-std::optional<double> ConstantCache::number(ir::ValueId id) {
+bool ConstantCache::is_weight(ir::ValueId id) {
+  const ir::Value& value = graph_.value(id);
+  if (value.is_constant()) return is_floating(value.type.dtype) && value.constant.size() > 1 && log_.weights.contains(value.name);
+  if (!value.constant_only || !value.producer) return false;
+  if (const auto known = weights_.find(id); known != weights_.end()) return known->second;
+  const std::vector<ir::ValueId>& inputs = graph_.node(value.producer).inputs;
+  return weights_[id] = std::any_of(inputs.begin(), inputs.end(), [&](ir::ValueId input) { return input && is_weight(input); });
+}
+
+void collect_constants(const ir::Graph& graph, ir::ValueId id, std::set<std::string>& names) {
+  std::vector<ir::ValueId> open = {id};
+  std::set<ir::ValueId> seen;
+  while (!open.empty()) {
+    const ir::ValueId at = open.back();
+    open.pop_back();
+    if (!at || !graph.value(at).constant_only || !seen.insert(at).second) continue;
+    if (graph.value(at).is_constant()) names.insert(graph.value(at).name);
+    if (const ir::Node* producer = graph.producer(at)) open.insert(open.end(), producer->inputs.begin(), producer->inputs.end());
+  }
+}
+
+std::set<std::string> ConstantCache::looked_at() const {
+  std::set<std::string> names;
+  for (ir::ValueId look : looks_) collect_constants(graph_, look, names);
+  return names;
+}
+
+std::optional<double> ConstantCache::number(ir::ValueId id) { return is_weight(id) ? std::nullopt : fixed_number(id); }
+
+std::optional<double> ConstantCache::fixed_number(ir::ValueId id) {
   if (!graph_.value(id).constant_only) return std::nullopt;
+  looks_.insert(id);
   if (const auto known = numbers_.find(id); known != numbers_.end()) return known->second;
   std::optional<double> number;
-  const Tensor data = tensor(id);
+  const Tensor data = compute(id);
   if (!data.empty() && data.size() > 0 && data.size() <= largest) {
     dispatch(AllTypes{}, data.dtype(), [&]<class T>(Type<T>) {
       const T* elements = data.data<T>();

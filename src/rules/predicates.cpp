@@ -60,9 +60,9 @@ Support invertible(const Match& match, const Arguments& arguments) {
   return good ? Support::yes() : Support::no("an element is zero or too far from one");
 }
 
-/// number_in(%x, low, high): a constant number within [low, high].
+/// number_in(%x, low, high): a constant number within [low, high]; a weight is then fixed.
 Support number_in(const Match& match, const Arguments& arguments) {
-  const auto number = arguments.value(0) ? match.number(arguments.value(0)) : std::nullopt;
+  const auto number = arguments.value(0) ? match.fixed_number(arguments.value(0)) : std::nullopt;
   if (!number) return Support::no("not a constant of one number");
   if (*number >= arguments.number(1) && *number <= arguments.number(2)) return Support::yes();
   return Support::no("{} is not in [{}, {}]", *number, arguments.number(1), arguments.number(2));
@@ -87,9 +87,9 @@ Support moves_only_ones(const Match& match, const Arguments& arguments) {
   return arguments.integers(0).empty() ? Support::no("it reverses the dimensions") : Support::yes();
 }
 
-/// zeros(%x): a constant of nothing else.
+/// zeros(%x): a constant of nothing else; a weight is then fixed.
 Support zeros(const Match& match, const Arguments& arguments) {
-  const auto number = match.number(arguments.value(0));
+  const auto number = match.fixed_number(arguments.value(0));
   return number && *number == 0 ? Support::yes() : Support::no("not all zero");
 }
 

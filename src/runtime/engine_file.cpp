@@ -25,6 +25,54 @@ std::shared_ptr<const plan::Program> load_saved(engine::SavedProgram saved, cons
   return program;
 }
 
+/// The section "weight_sources": [name, type, shape], and for a fixed one its hash and what fixed it.
+std::string describe_weights(const std::map<std::string, engine_internal::WeightSource>& weights) {
+  json list = json::array();
+  for (const auto& [name, source] : weights) {
+    json one = {name, dtype_name(source.dtype), source.shape};
+    if (!source.fixed_by.empty()) {
+      one.push_back(source.hash);
+      one.push_back(source.fixed_by);
+    }
+    list.push_back(std::move(one));
+  }
+  return list.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::map<std::string, engine_internal::WeightSource> read_weights(std::string_view text) {
+  if (text.empty()) return {};
+  return with_context([] { return "section 'weight_sources'"; }, [&] {
+    try {
+      std::map<std::string, engine_internal::WeightSource> weights;
+      for (const json& one : json::parse(text)) {
+        engine_internal::WeightSource& source = weights[one.at(0)];
+        const auto dtype = parse_dtype(one.at(1).get_ref<const std::string&>());
+        require(dtype.has_value(), "a weight has an unknown element type");
+        source.dtype = *dtype;
+        source.shape = one.at(2).get<Shape>();
+        element_count(source.shape);
+        if (one.size() > 3) {
+          source.hash = one.at(3);
+          source.fixed_by = one.at(4);
+        }
+      }
+      return weights;
+    } catch (const json::exception& error) {
+      fail("{}", error.what());
+    }
+  });
+}
+
+/// Weights that refit() would put into the graph have the types that they have there.
+void check_weights(const std::map<std::string, engine_internal::WeightSource>& weights, const ir::Graph& graph) {
+  for (const auto& [name, source] : weights) {
+    const ir::ValueId id = graph.find_value(name);
+    if (!source.fixed_by.empty() || !id || !graph.value(id).is_constant()) continue;
+    const ir::TensorType& type = graph.value(id).type;
+    require(type.dtype == source.dtype && ir::constants(type.shape) == source.shape, "section 'weight_sources': weight '{}' has another type in the graph", name);
+  }
+}
+
 }  // namespace
 
 void Engine::save(const std::string& path) const {
@@ -32,8 +80,9 @@ void Engine::save(const std::string& path) const {
   const json metadata = {{"burnish", BURNISH_VERSION}, {"backend", info.backend}, {"arch", info.arch}, {"device", info.name},
                          {"tuning_key", info.tuning_key}, {"tf32", info.tf32}, {"weights_bytes", state_->weights_bytes}, {"model", state_->model_metadata}};
   const std::string text = metadata.dump(-1, ' ', false, json::error_handler_t::replace);  // a model's strings may not be UTF-8
+  const std::string weights = describe_weights(state_->weights);
   const engine::ProgramWriter writer(*state_->program);
-  std::vector<engine::SectionData> sections = {{engine::SectionId::metadata, false, {text}}, {engine::SectionId::record, true, {state_->record}}};
+  std::vector<engine::SectionData> sections = {{engine::SectionId::metadata, false, {text}}, {engine::SectionId::record, true, {state_->record}}, {engine::SectionId::weight_sources, true, {weights}}};
   for (engine::SectionData& section : writer.sections()) sections.push_back(std::move(section));
   engine::write_sections(path, sections);
 }
@@ -56,6 +105,8 @@ Engine Engine::load(const std::string& path, const LoadOptions& options) {
     if (metadata.contains("model") && metadata["model"].is_object())
       for (const auto& [key, value] : metadata["model"].items())
         if (value.is_string()) state->model_metadata.emplace(key, value.get<std::string>());
+    state->weights = read_weights(file.optional_section(engine::SectionId::weight_sources));
+    check_weights(state->weights, *state->program->graph);
     state->record = file.optional_section(engine::SectionId::record);
     if (metadata.contains("weights_bytes") && metadata["weights_bytes"].is_number_integer()) state->weights_bytes = metadata["weights_bytes"];
     return Engine(std::move(state));

@@ -18,6 +18,7 @@ Command add_devices(CLI::App& app);
 Command add_diff(CLI::App& app);
 Command add_explain(CLI::App& app);
 Command add_inspect(CLI::App& app);
+Command add_refit(CLI::App& app);
 Command add_run(CLI::App& app);
 
 }  // namespace burnish::tool

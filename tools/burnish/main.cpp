@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
       {"build", add_build(app)},
       {"run", add_run(app)},
       {"bench", add_bench(app)},
+      {"refit", add_refit(app)},
       {"inspect", add_inspect(app)},
       {"diff", add_diff(app)},
       {"explain", add_explain(app)},
