@@ -58,17 +58,24 @@ def test_the_chart_has_the_fastest_first() -> None:
     assert len(widths) == 3 and widths[0] == pytest.approx(widths[1] * 4.5, rel=1e-2) == pytest.approx(widths[2] * 90 / 11, rel=1e-2)
 
 
-def fill(output: Path, *options: str) -> str:
+def start(output: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(TABLE / "table.py"), str(output), "--device=cpu", "--ways", "burnish", *options]
-    done = subprocess.run(command, env=os.environ | {"BURNISH_CACHE": "none"}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    environment = os.environ | {"BURNISH_CACHE": "none"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def fill(output: Path, *options: str) -> str:
+    table = start(output, *options)
+    words, errors = table.communicate()
+    assert table.returncode == 0, errors
+    return words
 
 
 def test_models_are_measured_once(tmp_path: Path) -> None:
     output = tmp_path / "table.md"
-    assert "no_such_model: burnish failed" in fill(output, "--calls=2", "--models", "no_such_model", "squeezenet1_1")
+    assert "no_such_model: burnish failed" in fill(output, "--calls=2", "--jobs=2", "--models", "no_such_model", "squeezenet1_1")
     first = json.loads(output.with_suffix(".json").read_text())
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".md", ".svg"]
     squeezenet, missing = first["rows"]
     assert squeezenet["relative_l2"] < 1e-4 and squeezenet["shapes"] == [[1, 3, 224, 224]] and squeezenet["burnish"]["throughput"] > 0
     assert "no_such_model" in missing["failed"]["burnish"] and "no_such_model" in output.read_text()
@@ -76,3 +83,23 @@ def test_models_are_measured_once(tmp_path: Path) -> None:
     assert json.loads(output.with_suffix(".json").read_text())["rows"] == first["rows"]
     with pytest.raises(AssertionError, match="was measured with calls 2, not 3"):
         fill(output, "--calls=3", "--models", "squeezenet1_1")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="lists processes in /proc")
+def test_what_runs_ends_with_the_program(tmp_path: Path) -> None:
+    output = tmp_path / "table.md"
+    table = start(output, "--models", "resnet18")
+    assert table.stdout is not None and "resnet18: burnish ..." in table.stdout.readline()
+    table.terminate()
+    _, errors = table.communicate()
+    assert table.returncode == 130 and "the same command goes on" in errors
+    lock = str(output.with_suffix(".lock"))
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if lock in read(path)]
+    assert not list(tmp_path.iterdir())
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""  # the process has ended

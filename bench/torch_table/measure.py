@@ -7,15 +7,19 @@
 "burnish" also times eager PyTorch and compares outputs. The way of measuring is torch2trt's: throughput from a number
 of calls one behind the other with one wait for the GPU at the end, latency from as many with a wait after each. Calls
 run without gradients, after a warm-up. On a CPU a call returns when it is done, so that one run of calls gives both.
+
+Of several of these processes with the same --lock FILE one at a time tunes and times; the others prepare meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,15 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "
 WARM_UP_SECONDS = 0.5  # an idle processor is slow for a while
 LEAST_WARM_UP = 3  # calls
 Timing = dict[str, float]
+
+
+@contextlib.contextmanager
+def alone(lock: Path | None) -> Iterator[None]:
+    """Hold the lock file, if there is one, of those that measure on this machine."""
+    with contextlib.ExitStack() as stack:
+        if lock:
+            fcntl.flock(stack.enter_context(open(lock, "w")), fcntl.LOCK_EX)
+        yield
 
 
 def timed(call: Callable[[], object], count: int, on_gpu: bool) -> Timing:
@@ -66,34 +79,32 @@ def relative_l2(actual: Any, expected: Any) -> float:
     return float(max(((a.double() - b.double()).norm() / b.double().norm()).item() for a, b in pairs))
 
 
-def moved(value: Any, device: str, dtype: torch.dtype) -> Any:
-    """Outputs elsewhere, as a list of tensors."""
-    return [tensor.to(device, dtype) for tensor in flatten(value)]
-
-
-def measure_burnish(model: nn.Module, x: tuple[Tensor, ...], precision: str, count: int) -> dict[str, Any]:
-    """Eager PyTorch and Burnish on the same module and input, where they lie; errors are taken on an input of its own."""
+def measure_burnish(model: nn.Module, x: tuple[Tensor, ...], precision: str, count: int, lock: Path | None) -> dict[str, Any]:
+    """Eager PyTorch and Burnish on the same module and input, where they lie; and what both gave, on the CPU in FP32."""
     import burnish
 
     on_gpu = x[0].is_cuda
-    start = time.monotonic()
-    fast = burnish.compile(model, x, precision=precision, device="cuda" if on_gpu else "cpu", progress=False)
-    result: dict[str, Any] = {"build_seconds": time.monotonic() - start, "outputs": fast(*x), "eager_outputs": model(*x)}
-    result["pytorch"] = timed(lambda: model(*x), count, on_gpu)
-    result["burnish"] = timed(lambda: fast(*x), count, on_gpu)
+    with alone(lock):  # a build times its candidates
+        start = time.monotonic()
+        fast = burnish.compile(model, x, precision=precision, device="cuda" if on_gpu else "cpu", progress=False)
+        result: dict[str, Any] = {"build_seconds": time.monotonic() - start}
+        for way, call in (("pytorch", model), ("burnish", fast)):
+            result[f"{way}_outputs"] = [tensor.to("cpu", torch.float32) for tensor in flatten(call(*x))]
+            result[way] = timed(lambda: call(*x), count, on_gpu)
     return result
 
 
-def measure_torch_compile(model: nn.Module, x: tuple[Tensor, ...], count: int) -> dict[str, Any]:
+def measure_torch_compile(model: nn.Module, x: tuple[Tensor, ...], count: int, lock: Path | None) -> dict[str, Any]:
     """torch.compile with its defaults."""
     fast = torch.compile(model)
     start = time.monotonic()
     fast(*x)
     seconds = time.monotonic() - start
-    return {"build_seconds": seconds, "torch.compile": timed(lambda: fast(*x), count, x[0].is_cuda)}
+    with alone(lock):
+        return {"build_seconds": seconds, "torch.compile": timed(lambda: fast(*x), count, x[0].is_cuda)}
 
 
-def measure(way: str, name: str, device: str, precision: str, count: int) -> dict[str, Any]:
+def measure(way: str, name: str, device: str, precision: str, count: int, lock: Path | None) -> dict[str, Any]:
     """The numbers of one model measured in one way; raises what goes wrong."""
     # A fair FP32 is FP32: PyTorch's convolutions would take TF32 unasked.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
@@ -104,9 +115,9 @@ def measure(way: str, name: str, device: str, precision: str, count: int) -> dic
     model, x = model.to(device, dtype), tuple(tensor.to(device) for tensor in given)
     result: dict[str, Any] = {"shapes": [list(tensor.shape) for tensor in x], "dtype": str(dtype).removeprefix("torch.")}
     if way == "torch.compile":
-        return result | measure_torch_compile(model, x, count)
-    result |= measure_burnish(model, x, precision, count)
-    outputs, eager = (moved(result.pop(key), "cpu", torch.float32) for key in ("outputs", "eager_outputs"))
+        return result | measure_torch_compile(model, x, count, lock)
+    result |= measure_burnish(model, x, precision, count, lock)
+    outputs, eager = (result.pop(key) for key in ("burnish_outputs", "pytorch_outputs"))
     result["max_error"] = largest_difference(outputs, eager)
     result["relative_l2"] = relative_l2(outputs, exact)
     result["pytorch_relative_l2"] = relative_l2(eager, exact)
@@ -120,9 +131,10 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--precision", default="fp32", choices=tuple(DTYPES))
     parser.add_argument("--calls", type=int, default=50)
+    parser.add_argument("--lock", type=Path, metavar="FILE")
     options = parser.parse_args()
     with torch.no_grad():
-        print(json.dumps(measure(options.way, options.model, options.device, options.precision, options.calls)))
+        print(json.dumps(measure(options.way, options.model, options.device, options.precision, options.calls, options.lock)))
 
 
 if __name__ == "__main__":

@@ -10,19 +10,23 @@ writes TEST_OUTPUT.md, TEST_OUTPUT.json with every number, and TEST_OUTPUT.svg, 
 after each model, and the same command goes on where it was stopped; --again measures its models anew. Each model is
 measured in processes of its own, and one that fails gets a row with the reason.
 
-Burnish's tuning cache and PyTorch's own caches are used: a second run builds in less time.
+Burnish's tuning cache and PyTorch's own caches are used: a second run builds in less time. On a GPU, --jobs 8 prepares
+eight models at once; they take turns to tune and to be timed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -95,32 +99,11 @@ def resumed(output: Path, shared: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def measured(name: str, way: str, options: argparse.Namespace) -> Row:
-    """What measure.py gives for one model and way, or {"failed": {way: the reason}}."""
-    command = [sys.executable, str(MEASURE), way, name, f"--calls={options.calls}"]
-    command += [f"--device={options.device}", f"--precision={options.precision}"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        out, err = child.communicate(timeout=options.limit)
-    except subprocess.TimeoutExpired:
-        return {"failed": {way: f"took more than {options.limit} s"}}
-    finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)  # PyTorch's compiling workers too
-            child.communicate()
-    if child.returncode == 0:
-        row: Row = json.loads(out.splitlines()[-1])
-        return row
-    words = [line for line in err.strip().splitlines() if line.strip()]
-    ended = f"ended by signal {-child.returncode}" if child.returncode < 0 else ""
-    return {"failed": {way: ended or (words[-1][:500] if words else f"exit code {child.returncode}")}}
-
-
 def merged(row: Row, result: Row) -> Row:
     """A row with one more way's numbers or failure."""
     failed = row.get("failed", {}) | result.get("failed", {})
-    seconds = row.get("build_seconds", {}) | result.pop("build_seconds", {})
-    return row | result | {"build_seconds": seconds} | ({"failed": failed} if failed else {})
+    seconds = row.get("build_seconds", {}) | result.get("build_seconds", {})
+    return row | result | ({"build_seconds": seconds} if seconds else {}) | ({"failed": failed} if failed else {})
 
 
 def place(row: Row) -> int:
@@ -136,24 +119,88 @@ def describe(row: Row) -> str:
     return ", ".join(words + [f"{way} failed: {reason}" for way, reason in row.get("failed", {}).items()])
 
 
-def fill(state: dict[str, Any], names: list[str], options: argparse.Namespace) -> None:
-    """Measure what has no numbers and no failure yet, and save after each."""
-    rows = {row["name"]: row for row in state["rows"]}
-    for index, name in enumerate(names):
-        row = {"name": name} if options.again else rows.get(name, {"name": name})
-        for way in options.ways:
+class Table:
+    """A table while it is filled: its rows, and the processes that measure."""
+
+    def __init__(self, state: dict[str, Any], options: argparse.Namespace) -> None:
+        self._state = state
+        self._options = options
+        self._rows: dict[str, Row] = {row["name"]: row for row in state["rows"]}
+        self._lock = threading.Lock()  # of all of these
+        self._children: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    def fill(self, names: list[str]) -> None:
+        """Measure what has no numbers and no failure yet, and save after each; ends its processes when it is interrupted."""
+        with ThreadPoolExecutor(self._options.jobs) as pool:
+            jobs = [pool.submit(self._fill_row, name, f"[{index + 1}/{len(names)}]") for index, name in enumerate(names)]
+            try:
+                for job in jobs:
+                    job.result()
+            except BaseException:
+                with self._lock:
+                    self._stopped = True
+                    for child in self._children:
+                        end(child)
+                pool.shutdown(cancel_futures=True)
+                raise
+            finally:
+                self._options.output.with_suffix(".lock").unlink(missing_ok=True)
+        save(self._state, self._options.output)
+
+    def _fill_row(self, name: str, place_in_list: str) -> None:
+        row = {"name": name} if self._options.again else self._rows.get(name, {"name": name})
+        for way in self._options.ways:
             if way in row or way in row.get("failed", {}):
                 continue
-            print(f"[{index + 1}/{len(names)}] {name}: {way} ...", end="\r" if sys.stdout.isatty() else "\n", flush=True)
+            print(f"{place_in_list} {name}: {way} ...", flush=True)
             start = time.monotonic()
-            result = measured(name, way, options)
-            if "build_seconds" in result:
-                result["build_seconds"] = {way: round(result["build_seconds"], 1)}
-            row = rows[name] = merged(row, result)
-            state["rows"] = sorted(rows.values(), key=place)
-            save(state, options.output)
-            print(f"[{index + 1}/{len(names)}] {name}: {describe(row)} ({time.monotonic() - start:.0f} s)", flush=True)
-    save(state, options.output)
+            result = self._measured(name, way)
+            with self._lock:
+                if self._stopped:
+                    return
+                row = self._rows[name] = merged(row, result)
+                self._state["rows"] = sorted(self._rows.values(), key=place)
+                save(self._state, self._options.output)
+            print(f"{place_in_list} {name}: {describe(row)} ({time.monotonic() - start:.0f} s)", flush=True)
+
+    def _measured(self, name: str, way: str) -> Row:
+        """What measure.py gives for one model and way, or {"failed": {way: the reason}}."""
+        options = self._options
+        command = [sys.executable, str(MEASURE), way, name, f"--calls={options.calls}"]
+        command += [f"--device={options.device}", f"--precision={options.precision}", f"--lock={options.output.with_suffix('.lock')}"]
+        with self._lock:
+            if self._stopped:
+                return {}
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            self._children.add(child)
+        try:
+            out, err = child.communicate(timeout=options.limit)
+        except subprocess.TimeoutExpired:
+            end(child)
+            child.communicate()
+            return {"failed": {way: f"took more than {options.limit} s"}}
+        finally:
+            with self._lock:
+                self._children.discard(child)
+        if child.returncode == 0:
+            row: Row = json.loads(out.splitlines()[-1])
+            return row | {"build_seconds": {way: round(row["build_seconds"], 1)}}
+        return {"failed": {way: reason(child.returncode, err)}}
+
+
+def end(child: subprocess.Popen[str]) -> None:
+    """Kill a process and those that it started: PyTorch's compiling workers."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def reason(code: int, errors: str) -> str:
+    """Why a process failed, in a line."""
+    if code < 0:
+        return f"ended by signal {-code}"
+    words = [line for line in errors.splitlines() if line.strip()]
+    return words[-1].strip()[:500] if words else f"exit code {code}"
 
 
 def main() -> int:
@@ -168,6 +215,7 @@ def main() -> int:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="what to measure (burnish: eager PyTorch too)")
     parser.add_argument("--calls", type=int, default=50, help="calls that are timed (default: %(default)s, as torch2trt's)")
     parser.add_argument("--limit", type=int, default=600, metavar="S", help="seconds for one model in one way, its build included (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="models at once (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="measure anew what is in the table already")
     options = parser.parse_args()
     if options.output.suffix != ".md":
@@ -176,10 +224,12 @@ def main() -> int:
     options.precision = options.precision or DEFAULT_PRECISION[options.device]
     names = list(options.models or (() if options.timm else subjects.TABLE + subjects.OTHERS))
     names += subjects.timm_subjects(options.timm)
+    if options.jobs < 1:
+        parser.error("--jobs: expected 1 or more")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs is ended then, too
     state = resumed(options.output, settings(options.device, options.precision, options.calls))
     try:
-        fill(state, names, options)
+        Table(state, options).fill(names)
     except KeyboardInterrupt:
         print(f"\nstopped; the same command goes on from {options.output.with_suffix('.json')}", file=sys.stderr)
         return 130
