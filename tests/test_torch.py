@@ -270,3 +270,18 @@ def test_threads_call_one_module(net: tuple[torch.nn.Module, Any]) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+@pytest.mark.parametrize("leading", [(), (2,), (2, 5), (2, 5, 3)], ids=str)
+def test_attention_with_any_number_of_batch_dimensions(leading: tuple[int, ...]) -> None:
+    class Attend(torch.nn.Module):
+        def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            attention = torch.nn.functional.scaled_dot_product_attention
+            return attention(q, k, v), attention(q, k, v, attn_mask=mask)
+
+    torch.manual_seed(7)
+    heads = (*leading, 3)
+    q, k, v = torch.randn(*heads, 7, 8), torch.randn(*heads, 9, 8), torch.randn(*heads, 9, 8)
+    for mask in (torch.randn(7, 9), torch.randn(*leading[-1:], 1, 7, 9), torch.randn(*leading, 3, 7, 9)):
+        fast = burnish.compile(Attend().eval(), (q, k, v, mask), **NO_TUNING)
+        close(fast(q, k, v, mask), Attend()(q, k, v, mask))

@@ -100,7 +100,11 @@ bool merge(PostOp& first, const PostOp& second) {
 class Reader {
  public:
   Reader(const Request& request, size_t rank, Residual residual, bool of_windows, Epilogue& epilogue)
-      : request_(request), problem_(request.problem), rank_(rank), residual_(residual), of_windows_(of_windows),
+      : request_(request),
+        problem_(request.problem),
+        rank_(rank),
+        residual_(residual),
+        of_windows_(of_windows),
         epilogue_(epilogue) {}
 
   Support read(const ir::Node& node, ir::ValueId running) {
@@ -148,11 +152,18 @@ class Reader {
     const std::optional<Shape> aligned = align(operand.shape, output.shape);
     if (!aligned || (of_windows_ && !bears_on_windows(*aligned, output.shape)))
       return Support::no("'{}' broadcasts in a way that oneDNN does not", node.op->name);
-    const onednn::Desc desc = onednn::desc_of(operand.dtype, *aligned, operand.layout);
+    const onednn::Desc stored = onednn::desc_of(operand.dtype, *aligned, operand.layout);
+    onednn::Desc desc = stored;
+    // Behind a convolution oneDNN 2.6 reads a whole tensor as if it lay like the output.
+    if (of_windows_ && *aligned == output.shape && operand.layout != output.layout) {
+      if (!weight)
+        return Support::no("'{}' has an operand in another layout than the output's", node.op->name);
+      desc = onednn::desc_of(operand.dtype, *aligned, output.layout);
+    }
     epilogue_.shapes.push_back(*aligned);
     epilogue_.operands.push_back(
         {DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(epilogue_.steps.size())) | DNNL_ARG_SRC_1,
-         weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
+         weight ? Operand::From::weight : Operand::From::input, input, desc, stored});
     epilogue_.steps.push_back({PostOp::Kind::binary, kind, 0, 0, desc});
     return Support::yes();
   }

@@ -81,7 +81,26 @@ class FlatModule(torch.nn.Module):
         self._results = results  # an object of its own: export() undoes assignments to attributes
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return self._results.record(self._call(tensors), tensors)
+        with AttentionOfFourDimensions():
+            return self._results.record(self._call(tensors), tensors)
+
+
+class AttentionOfFourDimensions(torch.overrides.TorchFunctionMode):
+    """Scaled dot-product attention with other than one batch dimension as one with it: PyTorch's ONNX exporter has no other."""
+
+    def __torch_function__(self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if function is not torch.nn.functional.scaled_dot_product_attention or not 3 <= len(args) <= 4 or args[0].dim() in (1, 2, 4):
+            return function(*args, **kwargs)
+        leading = args[0].shape[:-3]
+        if any(tensor.shape[:-3] != leading for tensor in args[1:3]):
+            return function(*args, **kwargs)
+        mask = args[3] if len(args) == 4 else kwargs.pop("attn_mask", None)
+        if mask is not None and mask.dim() > 3:
+            mask = mask.expand(*leading, *mask.shape[-3:]).reshape(-1, *mask.shape[-3:])
+        query, key, value = (tensor.reshape(-1, *tensor.shape[-3:]) for tensor in args[:3])
+        result = function(query, key, value, attn_mask=mask, **kwargs)
+        return result.reshape(*leading, *result.shape[-3:])
 
 
 def export(module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], dynamic_shapes: Any) -> Exported:

@@ -43,6 +43,21 @@ TEST(OnednnConv, WithResidual) {
     %y = mul(%b, %x3) : f32[1,16,6,7] yield %y })");
 }
 
+// Position embeddings: a constant that lies plain, whatever the output's layout.
+TEST(OnednnConv, WithAWeightForEachPixel) {
+  for (const char* op : {"add", "mul"}) {
+    const std::string end = fmt::format("%v1 = {}(%v0, %w3) : f32[1,21,4,5] yield %v1 }}", op);
+    check_conv(
+        "(%x0: f32[1,3,16,20], %w1: f32[21,3,7,7], %w2: f32[21], %w3: f32[1,21,4,5]) {"
+        "%v0 = conv(%x0, %w1, %w2) {strides=[4,4], pads=[3,3,3,3]} : f32[1,21,4,5] " +
+        end);
+    check_conv(
+        "(%x0: f32[1,20,4,5], %w1: f32[21,20,1,1], %w2: f32[21], %w3: f32[1,21,4,5]) {"
+        "%v0 = conv(%x0, %w1, %w2) : f32[1,21,4,5] " +
+        end);
+  }
+}
+
 TEST(OnednnConv, WithScalarsAndPerChannelOperands) {
   check_conv(R"((%x0: f32[1,32,6,7], %w1: f32[48,32,1,1], %w2: f32[1,48,1,1], %w3: f32[48,1,1]) {
     constant @half: f32[] = {0.5}
