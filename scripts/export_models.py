@@ -4,7 +4,7 @@
     scripts/export_models.py                        the models that the tests read
     scripts/export_models.py resnet18 --exporters dynamo --forms static
     scripts/export_models.py --group torch2trt      torch2trt's lists: for measuring, static only
-    scripts/export_models.py --list                 the models, and which dimensions of each are dynamic
+    scripts/export_models.py --list                 the models, and which dimensions of each are dynamic (dynamic_dimensions.py)
 
 writes build/models/exported/MODEL_EXPORTER[_dynamic]/ in the layout of ONNX's backend tests: model.onnx and
 test_data_set_N/{input,output}_K.pb, the outputs being ONNX Runtime's. A static model has two sets of data, a dynamic
@@ -40,6 +40,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import sound_weights  # noqa: E402
+from dynamic_dimensions import DYNAMIC, POOLING, TOKENS, Dynamic, pictures  # noqa: E402
 from fetch_models import models_folder  # noqa: E402
 
 RECIPE = 1  # raise it when what is exported changes: exports of an older recipe are made again
@@ -56,9 +57,7 @@ class Model:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     shape: tuple[int, ...]  # batch and sizes of the static form
-    dimensions: dict[int, tuple[str, int, int]]  # dynamic axis -> its name, least and most
-    shapes: tuple[tuple[int, ...], ...]  # those of the dynamic form's six sets of data
-    why_not_more: str = ""  # why height and width are not dynamic
+    dynamic: Dynamic  # what is dynamic in the dynamic form, and the shapes of its six sets of data
     real_weights: bool = False
     ceil_mode: bool = False  # pools rounding up: torch.export fails on sizes with a name and a range
 
@@ -68,21 +67,14 @@ def image(
 ) -> Model:
     """A model from pictures [N,3,H,W] to one output."""
     side = sound_weights.image_size(name)
-    least = 96
-    shapes = [(1, side, side), (2, side, side), (4, side + 96, side + 96)]
-    shapes += [(1, side - 64, side), (3, side - 32, side - 64), (2, side + 32, side + 64)]
-    if why_not_more:
-        shapes = [(batch, side, side) for batch in (1, 2, 3, 4, 6, 8)]
-    axes = {0: ("batch", 1, 128), 2: ("height", least, 1024), 3: ("width", least, 1024)}
+    sizes = DYNAMIC.get(name) or pictures(side, why_not_more)
     return Model(
         make or (lambda: sound_weights.image_model(name)),
         lambda shape, seed: (sound_weights.smooth_images(shape[0], shape[1], shape[2], seed),),
         ("x",),
         ("y",),
         (1, side, side),
-        {axis: axes[axis] for axis in ((0,) if why_not_more else axes)},
-        tuple(shapes),
-        why_not_more,
+        sizes,
         **flags,
     )
 
@@ -95,8 +87,7 @@ def text(make: Callable[[], nn.Module], real_weights: bool) -> Model:
         ("input_ids", "attention_mask"),
         ("last_hidden_state", "pooler_output"),
         (1, 128),
-        {0: ("batch", 1, 128), 1: ("length", 2, 512)},
-        ((1, 128), (2, 64), (4, 256), (1, 16), (3, 37), (2, 128)),
+        TOKENS,
         real_weights=real_weights,
     )
 
@@ -130,14 +121,11 @@ class Segmentation(nn.Module):
         return scores
 
 
-POOLING = "its adaptive pooling to a grid of more than one cell cannot be written for unknown sizes"
 MODELS = {
     **{name: image(name) for name in ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0")},
     **{name: image(name) for name in ("densenet121", "inception_v3", "convnext_tiny")},
     **{name: image(name, ceil_mode=True) for name in ("squeezenet1_0", "googlenet")},
-    "vgg16": image("vgg16", why_not_more=POOLING),
-    "vit_b_16": image("vit_b_16", why_not_more="its position embedding has a fixed number of patches"),
-    "swin_t": image("swin_t", why_not_more="both exporters freeze Python's choice of shifted windows at the size traced"),
+    **{name: image(name) for name in ("vgg16", "vit_b_16", "swin_t")},
     "bert_base": text(sound_weights.bert_base, real_weights=False),
     "minilm": text(minilm, real_weights=True),
     "efficientnet_lite0": image("efficientnet_lite0", efficientnet_lite0, real_weights=True),
@@ -157,18 +145,18 @@ TORCH2TRT |= {name: image(name, partial(Segmentation, name)) for name in SEGMENT
 
 def export(model: Model, module: nn.Module, exporter: str, dynamic: bool, path: Path) -> None:
     """Write `module` as ONNX with its weights inside."""
-    example = model.inputs(model.shapes[-1] if dynamic else model.shape, 0)
+    example = model.inputs(model.dynamic.shapes[-1] if dynamic else model.shape, 0)
     options: dict[str, Any] = {"input_names": model.input_names, "output_names": model.output_names}
     if exporter == "dynamo":
         options |= {"external_data": False, "verbose": False}
         if dynamic:
             axes = {
                 axis: torch.export.Dim.DYNAMIC if model.ceil_mode and axis else torch.export.Dim(name, min=least, max=most)
-                for axis, (name, least, most) in model.dimensions.items()
+                for axis, (name, least, most) in model.dynamic.dimensions.items()
             }
             options["dynamic_shapes"] = tuple(axes for _ in example)
     elif dynamic:
-        names = {axis: name for axis, (name, _, _) in model.dimensions.items()}
+        names = {axis: name for axis, (name, _, _) in model.dynamic.dimensions.items()}
         options["dynamic_axes"] = {name: names for name in model.input_names}
     torch.onnx.export(module, example, path, dynamo=exporter == "dynamo", opset_version=OPSETS[exporter], **options)
 
@@ -216,7 +204,7 @@ def run(name: str, model: Model, exporters: list[str], forms: list[str], folder:
             shutil.rmtree(target, ignore_errors=True)
             target.mkdir(parents=True)
             export(model, module, exporter, form == "dynamic", target / "model.onnx")
-            shapes = list(model.shapes) if form == "dynamic" else [model.shape, model.shape]
+            shapes = list(model.dynamic.shapes) if form == "dynamic" else [model.shape, model.shape]
             error = record(model, module, target, shapes)
             if not error < LARGEST_ERROR:
                 raise ValueError(f"{target.name}: ONNX Runtime is off by {error:.1e} from PyTorch")
@@ -249,8 +237,8 @@ def main() -> int:
     known = MODELS if arguments.group == "tests" else TORCH2TRT
     if arguments.list:
         for name, model in known.items():
-            dimensions = ", ".join(dimension for dimension, _, _ in model.dimensions.values())
-            print(f"{name}: {dimensions}" + (f" ({model.why_not_more})" if model.why_not_more else ""))
+            dimensions = ", ".join(dimension for dimension, _, _ in model.dynamic.dimensions.values())
+            print(f"{name}: {dimensions}" + (f" ({model.dynamic.why_not_more})" if model.dynamic.why_not_more else ""))
         return 0
     unknown = [name for name in arguments.model if name not in MODELS | TORCH2TRT]
     if unknown:

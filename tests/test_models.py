@@ -18,6 +18,7 @@ sys.path[:0] = [str(REPOSITORY / folder) for folder in ("scripts", "bench")]
 
 import packaged  # noqa: E402
 import runtimes  # noqa: E402
+from dynamic_dimensions import DYNAMIC  # noqa: E402
 from fetch_models import models_folder  # noqa: E402
 
 Arrays = Mapping[str, np.ndarray]
@@ -119,7 +120,7 @@ def run_packaged(name: str, folder: Path) -> tuple[list[Arrays], list[Arrays], l
         pytest.skip("needs scripts/fetch_models.py")
     session = onnxruntime.InferenceSession(model.path)
     names = [output.name for output in session.get_outputs()]
-    inputs = [model.inputs(sizes, seed) for seed, sizes in enumerate(model.sizes)]
+    inputs: list[Arrays] = [model.inputs(sizes, seed) for seed, sizes in enumerate(model.sizes)]
     engine = build(model.path, inputs, folder)
     expected: list[Arrays] = [dict(zip(names, session.run(names, arrays))) for arrays in inputs]
     got: list[Arrays] = []
@@ -130,24 +131,18 @@ def run_packaged(name: str, folder: Path) -> tuple[list[Arrays], list[Arrays], l
     return inputs, got, expected
 
 
-# Models that fail, with their reasons: the run fails when one of these passes.
-KNOWN_FAILURES = {
-    "title_decoder": "5.9e-2 and 78% of the argmaxes: quantising dynamically makes an integer more or less of a float's last bit; "
-    "with other last bits in its weights ONNX Runtime lies as far from itself (the test below)",
-    "swin_t_script_dynamic": "shapes of its window arithmetic stay symbols that no shape gives at run time: the run stops or crashes",
-}
+@pytest.mark.parametrize(
+    "shapes",
+    [pytest.param(model.sizes, id=name) for name, model in packaged.PACKAGED.items()]
+    + [pytest.param(model.shapes, id=name) for name, model in DYNAMIC.items()],
+)
+def test_six_shapes_are_tried_batch_1_and_the_largest_among_them(shapes: Sequence[tuple[int, ...]]) -> None:
+    assert len(set(shapes)) == 6
+    assert min(batch for batch, *_ in shapes) == 1
+    assert tuple(map(max, zip(*shapes))) in shapes
 
 
-def parameters(names: Iterable[str]) -> list[object]:
-    """The models, those with a known failure marked."""
-
-    def marks(name: str) -> list[pytest.MarkDecorator]:
-        return [pytest.mark.xfail(strict=True, reason=KNOWN_FAILURES[name])] if name in KNOWN_FAILURES else []
-
-    return [pytest.param(name, marks=marks(name)) for name in names]
-
-
-@pytest.mark.parametrize("name", parameters(packaged.PACKAGED))
+@pytest.mark.parametrize("name", packaged.PACKAGED)
 def test_packaged_model(name: str, tmp_path: Path) -> None:
     _, got, expected = run_packaged(name, tmp_path)
     error, same = largest_error(got, expected), same_argmax(got, expected)
@@ -173,7 +168,7 @@ def test_int8_model_is_about_as_near_as_onnx_runtime_is_to_itself(name: str, tmp
 
 
 @pytest.mark.skipif(not EXPORTED, reason="needs scripts/export_models.py")
-@pytest.mark.parametrize("name", parameters(path.name for path in EXPORTED))
+@pytest.mark.parametrize("name", [path.name for path in EXPORTED])
 def test_exported_model(name: str, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     folder = models_folder() / "exported" / name
@@ -184,6 +179,11 @@ def test_exported_model(name: str, tmp_path: Path) -> None:
 
     data_sets = sorted(folder.glob("test_data_set_*"))
     inputs = [tensors(data, "input") for data in data_sets]
+    if name.endswith("_dynamic"):
+        model, _exporter, _ = name.rsplit("_", 2)
+        axes = list(DYNAMIC[model].dimensions)
+        sizes = [[next(iter(arrays.values())).shape[axis] for axis in axes] for arrays in inputs]
+        assert sizes == [list(shape[: len(axes)]) for shape in DYNAMIC[model].shapes]
     engine = build(folder / "model.onnx", inputs, tmp_path)
     for arrays, data in zip(inputs, data_sets):
         check(run(engine, arrays, tmp_path), tensors(data, "output"))
