@@ -1,19 +1,22 @@
-"""The README's commands, and its C++ and Python examples, run as they stand there.
+"""The commands and examples of the README, the tutorial and the page for newcomers, run as they stand there.
 
-Blocks fenced as sh, cpp or python run in the order of the page, in the repository root, with .venv and build/bin first on
-the PATH. The blocks of ./demo and ./check are left out: one is the test itself, the other has its own step.
+Blocks fenced as sh, cpp or python run in the order of the page, in the repository root, with this Python and build/bin
+first on the PATH. One whose first line is a comment with a path in build/ is put into that file instead; so is any
+block of cmake. The blocks of ./demo and ./check are left out: each has its own test.
 """
 
 import importlib.util
 import os
 import re
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-README = REPOSITORY / "README.md"
+PAGES = ("README.md", "docs/tutorial.md", "docs/migrating.md")
 COMPILE = """
 cat > build/readme.cpp <<< "$0"
 ${CXX:-g++} -std=c++20 -Wall -Wextra -Werror -Iinclude build/readme.cpp -Lbuild/lib -lburnish -lburnish_runtime -Wl,-rpath,build/lib -o build/readme
@@ -26,20 +29,31 @@ RUNNERS = {
 }
 
 
-def blocks() -> list[tuple[str, str]]:
-    """The README's blocks that can be run: (language, text)."""
-    if not README.is_file():
-        return []
-    found = re.findall(r"^```(sh|cpp|python)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
-    return [(language, text) for language, text in found if not re.search(r"^\./(demo|check)", text, re.MULTILINE)]
+def blocks() -> Iterator[tuple[str, str, str, bool]]:
+    """The pages' blocks: (page, language, text, whether it needs PyTorch)."""
+    for page in PAGES:
+        content = (REPOSITORY / page).read_text()
+        found = re.findall(r"^```(sh|cpp|python|cmake)\n(.*?)^```$", content, re.MULTILINE | re.DOTALL)
+        for language, text in found:
+            if not re.search(r"^\./(demo|check)", text, re.MULTILINE):
+                # The blocks of a tutorial stand on each other.
+                yield page, language, text, "import torch" in (content if page == "docs/tutorial.md" else text)
 
 
-@pytest.mark.parametrize(("language", "text"), blocks(), ids=[text.splitlines()[0] for _, text in blocks()])
-def test_block_runs(language: str, text: str) -> None:
-    if "import torch" in text and importlib.util.find_spec("torch") is None:
+def name_of(page: str, text: str) -> str:
+    return f"{Path(page).stem}: {text.splitlines()[0]}"
+
+
+@pytest.mark.parametrize(("page", "language", "text", "torch"), blocks(), ids=[name_of(page, text) for page, _, text, _ in blocks()])
+def test_block_runs(page: str, language: str, text: str, torch: bool) -> None:
+    if torch and importlib.util.find_spec("torch") is None:
         pytest.skip("PyTorch is not installed (scripts/setup.sh --peers installs it)")
-    path = os.pathsep.join([str(REPOSITORY / ".venv" / "bin"), str(REPOSITORY / "build" / "bin"), os.environ["PATH"]])
-    done = subprocess.run(
-        [*RUNNERS[language], text], cwd=REPOSITORY, env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    file = re.match(r"(?://|#) (build/\S+)\n", text)
+    if file:
+        path = REPOSITORY / file[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return
+    folders = os.pathsep.join([str(Path(sys.executable).parent), str(REPOSITORY / "build" / "bin"), os.environ["PATH"]])
+    done = subprocess.run([*RUNNERS[language], text], cwd=REPOSITORY, env=os.environ | {"PATH": folders}, capture_output=True, text=True)
+    assert done.returncode == 0, f"{page}\n{text}\n{done.stdout}\n{done.stderr}"
