@@ -44,7 +44,7 @@ def name_of(page: str, text: str) -> str:
     return f"{Path(page).stem}: {text.splitlines()[0]}"
 
 
-@pytest.mark.parametrize(("page", "language", "text", "torch"), blocks(), ids=[name_of(page, text) for page, _, text, _ in blocks()])
+@pytest.mark.parametrize(("page", "language", "text", "torch"), list(blocks()), ids=[name_of(page, text) for page, _, text, _ in blocks()])
 def test_block_runs(page: str, language: str, text: str, torch: bool) -> None:
     if torch and importlib.util.find_spec("torch") is None:
         pytest.skip("PyTorch is not installed (scripts/setup.sh --peers installs it)")

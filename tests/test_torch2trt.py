@@ -61,6 +61,14 @@ def test_ranges_of_shapes() -> None:
         fast(torch.rand(5, 3, 6, 7), torch.rand(5, 3, 6, 7))
 
 
+def test_an_example_of_one_may_stand_for_a_range() -> None:
+    x, y = torch.rand(1, 3, 6, 7), torch.rand(1, 3, 6, 7)
+    shapes = {"min_shapes": [(1, 3, 6, 7)] * 2, "max_shapes": [(4, 3, 6, 7)] * 2}
+    for fast in (torch2trt(Pair().eval(), [x, y], **shapes), torch2trt(Pair().eval(), [x, y], opt_shapes=[(1, 3, 6, 7)] * 2, **shapes)):
+        check(fast, x, y)
+        check(fast, x.expand(3, -1, -1, -1), y.expand(3, -1, -1, -1))
+
+
 def test_what_is_refused() -> None:
     x = torch.rand(1, 3, 6, 7)
     for arguments, words in [

@@ -123,7 +123,9 @@ def torch2trt(
     args = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
     precision = ["fp16"] if fp16_mode else None
     dynamic = _dynamic_shapes(args, min_shapes, max_shapes)
-    example = args if opt_shapes is None else tuple(_sized(arg, shape) for arg, shape in zip(args, opt_shapes, strict=True))
+    shapes = opt_shapes or [tuple(getattr(arg, "shape", ())) for arg in args]
+    ranging = dynamic or ({},) * len(args)
+    example = tuple(_sized(arg, _traceable(shape, axes)) for arg, shape, axes in zip(args, shapes, ranging, strict=True))
     return TRTModule(compile(module, example, dynamic_shapes=dynamic, precision=precision))
 
 
@@ -155,6 +157,11 @@ def _dynamic_shapes(args: tuple[Any, ...], low: Shapes | None, high: Shapes | No
     )
 
 
+def _traceable(shape: Sequence[int], axes: Mapping[int, Any]) -> tuple[int, ...]:
+    """`shape` with at least 2 along the axes that range: torch.export takes a size of 0 or 1 for a fixed one."""
+    return tuple(max(size, 2) if axis in axes else size for axis, size in enumerate(shape))
+
+
 def _sized(tensor: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """A tensor like `tensor`, of another shape: what is in it does not matter."""
-    return tensor if tuple(tensor.shape) == tuple(shape) else tensor.new_zeros(tuple(shape))
+    return tensor if tuple(getattr(tensor, "shape", ())) == tuple(shape) else tensor.new_zeros(tuple(shape))
