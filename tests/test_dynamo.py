@@ -120,6 +120,29 @@ def test_what_is_unsupported_stays_in_pytorch() -> None:
     assert "2 engines" in text and "aten.linalg_eigh.default" in text and "test_dynamo.py" in text and "kernels" in text
 
 
+class Shifted(torch.nn.Module):
+    """An int and a float among the inputs, with eigenvalues or without."""
+
+    def __init__(self, cut: bool) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.layer, self.cut = torch.nn.Linear(4, 4), cut
+
+    def forward(self, x: Any, start: int, scale: float) -> Any:
+        y = torch.relu(self.layer(x)) * scale + torch.arange(start, start + 4)
+        return torch.tanh(y) + torch.linalg.eigvalsh(y.T @ y).sum() if self.cut else y
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_numbers_that_change(cut: bool) -> None:
+    module = Shifted(cut).eval()
+    fast = compiled(module, dynamic=True)
+    with torch.no_grad():
+        for start, scale in ((0, 0.5), (7, 0.5), (9, 0.25), (1, 0.25), (0, 0.5), (-3, 2.0)):
+            x = torch.rand(3, 4)
+            close(fast(x, start, scale), module(x, start, scale))
+
+
 def test_buffers_that_a_module_writes_to() -> None:
     module, other = Counting().eval(), Counting().eval()
     other.load_state_dict(module.state_dict())

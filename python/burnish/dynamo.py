@@ -19,7 +19,7 @@ import torch
 
 from ._burnish import Error, UsageError
 from .build import build_options
-from .fx_piece import Argument, GraphFunction, Piece, with_floats
+from .fx_piece import MOST_VARIANTS, Argument, GraphFunction, Piece, number_of, with_floats
 from .fx_split import SplitGraph
 from .report import GraphReport, note_call
 
@@ -63,16 +63,50 @@ class CompiledGraph:
             return piece
         except Error as error:
             whole = error
-        try:
-            values = [argument.example for argument in arguments]
-            function = GraphFunction(with_floats(graph, arguments, values), arguments, values)
-            split = SplitGraph(function, arguments, options, self.report)
-        except Error as error:
-            self.report.stays("the whole graph", "", str(error))
-            return graph
-        if not split.pieces and not self.report.left:
+        cuts = Cuts(graph, arguments, options, self.report)
+        cuts.made([argument.example for argument in arguments])
+        if not self.report.left:
             self.report.stays("the whole graph", "", str(whole))
-        return split if split.pieces else graph
+        return cuts
+
+
+class Cuts:
+    """A graph in pieces, cut once for all numbers that are compiled in: floats, and ints below 2."""
+
+    def __init__(self, graph: torch.fx.GraphModule, arguments: Sequence[Argument], options: Mapping[str, Any], report: GraphReport) -> None:
+        self._graph, self._arguments, self._options, self._report = graph, list(arguments), options, report
+        self._numbers = [position for position, argument in enumerate(arguments) if argument.kind in ("float", "size")]
+        self._cut: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        """Run with the graph's arguments."""
+        run = self._cut.get(self._key(args)) or self.made(args)
+        return run(*args)
+
+    def made(self, values: Sequence[Any]) -> Any:
+        """The pieces for these numbers, or the graph itself where no engine can do any of it."""
+        values = [float(value) if argument.kind == "float" else value for value, argument in zip(values, self._arguments, strict=True)]
+        made: Any = self._graph
+        try:
+            function = GraphFunction(with_floats(self._graph, self._arguments, values), self._arguments, values)
+            split = SplitGraph(function, self._arguments, self._options, self._report)
+            made = split if split.pieces else self._graph
+        except Error as error:
+            self._report.stays("the whole graph", "", str(error))
+        if len(self._cut) >= MOST_VARIANTS:
+            del self._cut[next(iter(self._cut))]
+        self._cut[self._key(values)] = made
+        return made
+
+    def _key(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(self._number(values[position], self._arguments[position]) for position in self._numbers)
+
+    @staticmethod
+    def _number(value: Any, argument: Argument) -> float | int | None:
+        if argument.kind == "float":
+            return float(value)
+        number = number_of(value, argument.like)
+        return number if number < 2 else None
 
 
 def _placeholders(graph: torch.fx.GraphModule) -> list[torch.fx.Node]:

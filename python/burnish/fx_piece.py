@@ -41,8 +41,10 @@ class GraphFunction(torch.nn.Module):
         self._values = list(values)
         self.tensors = [position for position, argument in enumerate(arguments) if argument.kind == "tensor"]
         self._known = {str(dim): (position, axis) for position in self.tensors for axis, dim in enumerate(arguments[position].like.shape)}
-        #: The ints that no tensor tells.
-        self.sizes = [position for position, argument in enumerate(arguments) if argument.kind == "size" and str(argument.like) not in self._known]
+        untold = [position for position, argument in enumerate(arguments) if argument.kind == "size" and str(argument.like) not in self._known]
+        #: The ints that no tensor tells, and those of them that are compiled in: PyTorch traces 0 and 1 apart from others.
+        self.numbers = {position: number for position in untold if (number := number_of(values[position], arguments[position].like)) < 2}
+        self.sizes = [position for position in untold if position not in self.numbers]
         for position, argument in enumerate(arguments):
             if argument.kind == "weight" and isinstance(values[position], torch.nn.Parameter):
                 self.register_parameter(f"weight{position}", values[position])
@@ -62,6 +64,8 @@ class GraphFunction(torch.nn.Module):
                 filled.append(getattr(self, f"weight{position}"))
             elif argument.kind == "float":
                 filled.append(self._values[position])
+            elif position in self.numbers:
+                filled.append(self.numbers[position])
             elif position in carriers:
                 filled.append(carriers[position].shape[0])
             else:
@@ -73,7 +77,7 @@ class GraphFunction(torch.nn.Module):
     def examples(self) -> tuple[torch.Tensor, ...]:
         """What forward() may be traced with."""
         tensors = [_real(self._values[position], self._arguments[position].like) for position in self.tensors]
-        return (*tensors, *(torch.empty(_hint(self._arguments[position].like), 0) for position in self.sizes))
+        return (*tensors, *(torch.empty(number_of(self._values[position], self._arguments[position].like), 0) for position in self.sizes))
 
     def dynamic_shapes(self) -> tuple[Any, ...] | None:
         """Of forward(), as torch.export takes them; None where nothing is dynamic."""
@@ -103,6 +107,7 @@ class Variant:
         self.direct = self.direct and exported.calling.results_spec.type in (tuple, list)
         fixed = [(position, values[position]) for position, argument in enumerate(arguments) if argument.kind == "weight"]
         floats = [(position, float(values[position])) for position, argument in enumerate(arguments) if argument.kind == "float"]
+        floats += [(position, float(number)) for position, number in function.numbers.items()]
         self.signature = _burnish.Signature(torch.Tensor, slots, self.outputs, False, len(arguments), fixed, floats)
         self._slots = slots
         self._matches = [*fixed, *floats]
@@ -207,6 +212,11 @@ def _hint(dim: Any) -> int:
     if not _is_symbolic(dim):
         return int(dim)
     return int(dim.node.hint) if dim.node.has_hint() else UNKNOWN_SIZE
+
+
+def number_of(value: Any, like: Any) -> int:
+    """The int that an argument is, or that its symbol stands for at the moment."""
+    return value if isinstance(value, int) else _hint(like)
 
 
 def _real(value: Any, like: Any) -> torch.Tensor:

@@ -41,6 +41,13 @@ int64_t version_of(nb::handle tensor) {
   return PyLong_AsLongLong(version.ptr());
 }
 
+/// PyTorch traces sizes of 0 and 1 apart from all others.
+bool is_general_size(nb::handle argument) {
+  if (!PyLong_Check(argument.ptr())) return false;
+  int overflow = 0;
+  return PyLong_AsLongLongAndOverflow(argument.ptr(), &overflow) >= 2;
+}
+
 }  // namespace
 
 Signature::Signature(nb::handle type, const std::vector<SlotRow>& inputs, std::vector<std::string> outputs,
@@ -78,8 +85,15 @@ bool Signature::matches(nb::handle arguments) const {
     const std::optional<DlTensor> seen = raw_view(weight.tensor);
     if ((seen ? seen->data : nullptr) != weight.data) return false;
   }
+  for (const Slot& slot : inputs_)
+    if (slot.is_size && !is_general_size(argument(slot.position))) return false;
   for (const Scalar& scalar : scalars_) {
-    const std::optional<DlTensor> seen = raw_view(argument(scalar.position));
+    const nb::handle given = argument(scalar.position);
+    if (PyLong_Check(given.ptr())) {
+      if (PyLong_AsDouble(given.ptr()) != scalar.value) return false;
+      continue;
+    }
+    const std::optional<DlTensor> seen = raw_view(given);
     if (!seen || seen->ndim != 0 ||
         std::memcmp(static_cast<const char*>(seen->data) + seen->byte_offset, &scalar.value,
                     sizeof scalar.value) != 0)

@@ -15,7 +15,7 @@ namespace burnish::python {
 struct Slot {
   size_t position;   ///< among the arguments
   std::string name;  ///< the engine's input
-  bool is_size;      ///< a Python int, given to the engine as the first dimension of a tensor [n,0] of f32
+  bool is_size;      ///< a Python int of 2 or more, given to the engine as the first dimension of a tensor [n,0] of f32
 };
 
 /// An argument that an engine was compiled for: a weight, known by identity, version and address.
@@ -26,7 +26,7 @@ struct Fixed {
   const void* data;
 };
 
-/// A float that an engine was compiled for; it arrives as a tensor of one f64 on the host.
+/// A number that an engine was compiled for; a float arrives as a tensor of one f64 on the host, an int as it is.
 struct Scalar {
   size_t position;
   double value;
