@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -86,6 +87,33 @@ dnnl::primitive_attr attributes_with(const PostOps& steps) {
   attributes.set_post_ops(post_ops);
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return attributes;
+}
+
+/// The same dimensions in row-major order, outermost first.
+Desc row_major(const Desc& desc) {
+#if DNNL_VERSION_MAJOR == 2
+  const Shape shape = desc.dims();
+  const memory::data_type type = desc.data_type();
+#else
+  const Shape shape = desc.get_dims();
+  const memory::data_type type = desc.get_data_type();
+#endif
+  std::vector<size_t> order(shape.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  return Desc(shape, type, strides_in_order(shape, order));
+}
+
+bool is_blocked(const Desc& desc) {
+#if DNNL_VERSION_MAJOR == 2
+  return desc.data.format_kind == dnnl_blocked && desc.data.format_desc.blocking.inner_nblks > 0;
+#else
+  return desc.get_format_kind() == memory::format_kind::blocked && desc.get_inner_nblks() > 0;
+#endif
+}
+
+bool is_slow_reorder(const Description& description) {
+  const std::string name = implementation_name(description);
+  return name.starts_with("simple") || name.starts_with("ref");
 }
 
 /// True for steps that the library runs as they are written. 2.x keeps one piece of code an algorithm, so
@@ -330,10 +358,15 @@ void Call::run() {
 
 Tensor reordered(const Tensor& from, const Desc& from_desc, const Desc& to) {
   const int64_t bytes = static_cast<int64_t>(bytes_of(to));
-  Tensor made = from.dtype() == DType::f32 ? Tensor(DType::f32, {bytes / 4}) : Tensor(DType::u8, {bytes});
   const Description description = describe(ReorderSpec{from_desc, to});
   require(static_cast<bool>(description), "oneDNN cannot pack these weights ({} {})",
           dtype_name(from.dtype()), shape_text(from.shape()));
+  // Between two blocked formats it may have element-by-element code alone, many times as slow as two steps.
+  if (is_slow_reorder(description) && is_blocked(from_desc) && is_blocked(to)) {
+    const Desc plain = row_major(to);
+    return reordered(reordered(from, from_desc, plain), plain, to);
+  }
+  Tensor made = from.dtype() == DType::f32 ? Tensor(DType::f32, {bytes / 4}) : Tensor(DType::u8, {bytes});
   const Compiled compiled(description);
   const Tensor scratch(DType::u8, {static_cast<int64_t>(bytes_of(compiled.scratchpad))});
   Call call(compiled);

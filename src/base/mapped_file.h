@@ -19,6 +19,9 @@ class MappedFile {
 
   std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
   const std::string& path() const { return path_; }
+  /// Gives back the memory of the pages that lie in `part` of bytes(), which was read and will hardly be again; if it is,
+  /// they are read anew.
+  void forget(std::string_view part) const;
 
  private:
   MappedFile(std::string path, void* data, size_t size) : path_(std::move(path)), data_(data), size_(size) {}

@@ -156,7 +156,7 @@ void add_outputs(const GraphProto& proto, GraphImporter& importer) {
 
 }  // namespace
 
-ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const void> keep_alive,
+ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const MappedFile> file,
                            const std::string& folder, const std::map<std::string, Tensor>& external) {
   const ModelProto proto = parse_model(bytes);
   require(proto.graph.has_value(), "the file holds no graph: it is not an ONNX model");
@@ -165,7 +165,7 @@ ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const void> k
     require(proto.ir_version < 3 || !opsets.empty(), "the model does not say which opset it uses");
     opsets[""] = 1;
   }
-  ModelContext context(proto, TensorSource(std::move(keep_alive), folder, external));
+  ModelContext context(proto, TensorSource(std::move(file), folder, external));
   for (const ValueInfoProto& input : proto.graph->inputs) refuse_other_kinds(input, "input");
   for (const ValueInfoProto& output : proto.graph->outputs) refuse_other_kinds(output, "output");
   OpSurvey survey(context);

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "base/mapped_file.h"
 #include "ir/graph.h"
 #include "onnx/proto.h"
 
@@ -24,10 +25,10 @@ struct ImportedModel {
 
 /// Throws Error that names the file and the node; all ops that are not supported are listed at once.
 ImportedModel import_file(const std::string& path);
-/// The same from memory. `keep_alive` owns the bytes for as long as the graph's weights view them; without it
+/// The same from memory. `file` is what the bytes lie in, for as long as the graph's weights view them; without it
 /// they are copied. External data is looked for in `external`, by location, then in `folder`; empty: there must be
 /// none.
-ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const void> keep_alive,
+ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const MappedFile> file,
                            const std::string& folder, const std::map<std::string, Tensor>& external = {});
 
 }  // namespace burnish::onnx

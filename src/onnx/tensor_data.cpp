@@ -35,23 +35,15 @@ bool is_clean(DType dtype, std::string_view bytes) {
   return true;
 }
 
-Tensor from_bytes(DType dtype, const Shape& shape, std::string_view bytes,
-                  const std::shared_ptr<const void>& owner) {
+void check_size(DType dtype, const Shape& shape, std::string_view bytes) {
   const int64_t wanted = packed_bytes(dtype, element_count(shape));
   require(static_cast<int64_t>(bytes.size()) == wanted, "its data has {} bytes, but {} of shape {} takes {}",
           bytes.size(), dtype_name(dtype), shape_text(shape), wanted);
-  if (is_four_bit(dtype))
-    return unpack_four_bit(dtype, shape, reinterpret_cast<const uint8_t*>(bytes.data()));
-  const bool aligned =
-      reinterpret_cast<uintptr_t>(bytes.data()) % static_cast<uintptr_t>(dtype_bytes(dtype)) == 0;
-  if (aligned && owner && is_clean(dtype, bytes))
-    return Tensor::view(dtype, shape, const_cast<char*>(bytes.data()), owner);
-  Tensor tensor(dtype, shape);
-  if (!bytes.empty()) std::memcpy(tensor.raw(), bytes.data(), bytes.size());
-  if (dtype == DType::boolean)
-    for (uint8_t *at = static_cast<uint8_t*>(tensor.raw()), *end = at + tensor.size(); at != end; ++at)
-      *at = *at != 0;
-  return tensor;
+}
+
+Tensor four_bit(DType dtype, const Shape& shape, std::string_view bytes) {
+  check_size(dtype, shape, bytes);
+  return unpack_four_bit(dtype, shape, reinterpret_cast<const uint8_t*>(bytes.data()));
 }
 
 /// The numbers of field `tag`, one after the other, whether packed or not.
@@ -99,7 +91,7 @@ Tensor from_typed_fields(DType dtype, const Shape& shape, std::string_view messa
   const std::vector<int32_t> values = typed_field<int32_t>(message, int32_data);
   if (is_four_bit(dtype)) {
     const std::vector<uint8_t> packed(values.begin(), values.end());
-    return from_bytes(dtype, shape, {reinterpret_cast<const char*>(packed.data()), packed.size()}, nullptr);
+    return four_bit(dtype, shape, {reinterpret_cast<const char*>(packed.data()), packed.size()});
   }
   if (dtype == DType::boolean) return converted<bool>(dtype, shape, values);
   switch (dtype_bytes(dtype)) {  // the bit patterns, of narrow floats too
@@ -141,20 +133,36 @@ std::string external_path(const std::string& folder, std::string_view location) 
 
 }  // namespace
 
-std::string_view TensorSource::external_file(std::string_view location, std::shared_ptr<const void>& owner) {
+Tensor TensorSource::from_bytes(DType dtype, const Shape& shape, const Source& source) {
+  const std::string_view bytes = source.bytes;
+  if (is_four_bit(dtype)) return four_bit(dtype, shape, bytes);
+  check_size(dtype, shape, bytes);
+  const bool aligned =
+      reinterpret_cast<uintptr_t>(bytes.data()) % static_cast<uintptr_t>(dtype_bytes(dtype)) == 0;
+  if (aligned && source.owner && is_clean(dtype, bytes))
+    return Tensor::view(dtype, shape, const_cast<char*>(bytes.data()), source.owner);
+  Tensor tensor(dtype, shape);
+  if (!bytes.empty()) std::memcpy(tensor.raw(), bytes.data(), bytes.size());
+  if (source.file) source.file->forget(bytes);
+  if (dtype == DType::boolean)
+    for (uint8_t *at = static_cast<uint8_t*>(tensor.raw()), *end = at + tensor.size(); at != end; ++at)
+      *at = *at != 0;
+  return tensor;
+}
+
+TensorSource::Source TensorSource::external_file(std::string_view location) {
   if (const auto given = external_.find(location); given != external_.end()) {
-    owner = given->second.owner();
-    return {static_cast<const char*>(given->second.raw()), static_cast<size_t>(given->second.bytes())};
+    const Tensor& data = given->second;
+    return {{static_cast<const char*>(data.raw()), static_cast<size_t>(data.bytes())}, data.owner()};
   }
   require(!folder_.empty(), "it has external data, but the model was given without a folder to look in");
   auto found = files_.find(location);
   if (found == files_.end())
     found = files_.emplace(location, MappedFile::open(external_path(folder_, location))).first;
-  owner = found->second;
-  return found->second->bytes();
+  return {found->second->bytes(), found->second, found->second.get()};
 }
 
-std::string_view TensorSource::external_bytes(const TensorProto& proto, std::shared_ptr<const void>& owner) {
+TensorSource::Source TensorSource::external_bytes(const TensorProto& proto) {
   std::string_view location;
   int64_t offset = 0;
   std::optional<int64_t> length;
@@ -166,12 +174,13 @@ std::string_view TensorSource::external_bytes(const TensorProto& proto, std::sha
     else if (entry.key == "length")
       length = parse_count(entry.key, entry.value);
   }
-  const std::string_view bytes = external_file(location, owner);
-  const int64_t size = static_cast<int64_t>(bytes.size());
+  Source source = external_file(location);
+  const int64_t size = static_cast<int64_t>(source.bytes.size());
   require(offset <= size && (!length || *length <= size - offset),
           "its external data (offset {}, length {}) lies beyond the {} bytes of '{}'", offset,
           length.value_or(size), size, location);
-  return bytes.substr(static_cast<size_t>(offset), static_cast<size_t>(length.value_or(size - offset)));
+  source.bytes = source.bytes.substr(static_cast<size_t>(offset), static_cast<size_t>(length.value_or(size - offset)));
+  return source;
 }
 
 Tensor TensorSource::decode(const TensorProto& proto) {
@@ -184,16 +193,15 @@ Tensor TensorSource::decode(const TensorProto& proto) {
                         require(count < int64_t{1} << 56, "shape {} has too many elements",
                                 shape_text(shape));
                         if (proto.is_external) {
-                          std::shared_ptr<const void> owner;
-                          std::string_view bytes = external_bytes(proto, owner);
+                          Source source = external_bytes(proto);
                           bool has_length = false;
                           for (const StringEntry& entry : proto.external_data)
                             has_length = has_length || entry.key == "length";
                           if (!has_length)
-                            bytes = bytes.substr(0, static_cast<size_t>(packed_bytes(dtype, count)));
-                          return from_bytes(dtype, shape, bytes, owner);
+                            source.bytes = source.bytes.substr(0, static_cast<size_t>(packed_bytes(dtype, count)));
+                          return from_bytes(dtype, shape, source);
                         }
-                        if (proto.raw_data) return from_bytes(dtype, shape, *proto.raw_data, keep_alive_);
+                        if (proto.raw_data) return from_bytes(dtype, shape, {*proto.raw_data, file_, file_.get()});
                         try {
                           return from_typed_fields(dtype, shape, proto.message);
                         } catch (const protozero::exception& error) {

@@ -13,14 +13,14 @@ namespace burnish::onnx {
 /// Where a model's tensors come from: the bytes of the model itself and the files beside it.
 class TensorSource {
  public:
-  /// `keep_alive` owns the memory that the protos view; `folder` is the model's, empty when it has none. `external`
-  /// stands for files of external data, by location.
-  TensorSource(std::shared_ptr<const void> keep_alive, std::string folder,
+  /// `file` is what the protos view, null where they view other memory; `folder` is the model's, empty when it has none.
+  /// `external` stands for files of external data, by location.
+  TensorSource(std::shared_ptr<const MappedFile> file, std::string folder,
                std::map<std::string, Tensor> external = {})
-      : keep_alive_(std::move(keep_alive)), folder_(std::move(folder)), external_(external.begin(), external.end()) {}
+      : file_(std::move(file)), folder_(std::move(folder)), external_(external.begin(), external.end()) {}
 
-  /// A view of the mapped bytes where they are aligned for their type, else a copy; four-bit integers are
-  /// unpacked. Throws Error that names the tensor when data, type and shape do not agree. A proto is read
+  /// A view of the mapped bytes where they are aligned for their type, else a copy (the file's pages then take
+  /// memory no longer); four-bit integers are unpacked. Throws Error that names the tensor when data, type and shape do not agree. A proto is read
   /// once, however often its function or body is imported.
   Tensor read(const TensorProto& proto);
   /// The same, made dense.
@@ -28,10 +28,17 @@ class TensorSource {
 
  private:
   Tensor decode(const TensorProto& proto);
-  std::string_view external_bytes(const TensorProto& proto, std::shared_ptr<const void>& owner);
-  std::string_view external_file(std::string_view location, std::shared_ptr<const void>& owner);
+  /// Bytes and who owns them; `file` where that is a file.
+  struct Source {
+    std::string_view bytes;
+    std::shared_ptr<const void> owner;
+    const MappedFile* file = nullptr;
+  };
+  static Tensor from_bytes(DType dtype, const Shape& shape, const Source& source);
+  Source external_bytes(const TensorProto& proto);
+  Source external_file(std::string_view location);
 
-  std::shared_ptr<const void> keep_alive_;
+  std::shared_ptr<const MappedFile> file_;
   std::string folder_;
   std::map<std::string, Tensor, std::less<>> external_;
   std::map<std::pair<const char*, size_t>, Tensor> read_;  // by the proto's place in memory

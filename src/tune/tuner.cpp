@@ -1,6 +1,9 @@
 #include "tune/tuner.h"
 
 #include <fmt/format.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -47,6 +50,13 @@ std::string one_line(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
   return text;
+}
+
+/// Trials' buffers leave the C library with holes in its heaps, which would add up to many times what is in use.
+void give_back_memory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 bool same_ways(const Trials& trials, const std::vector<Timed>& ways) {
@@ -169,15 +179,17 @@ std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
 void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& ways) {
   const device::Problem problem = plain_or_not.at_opt();
   const std::string key = plain_text(problem);
-  auto reference = references_.find(key);
-  if (reference == references_.end()) reference = references_.emplace(key, expected_outputs(problem)).first;
+  if (reference_.problem != key) {
+    reference_ = {};  // before the next is made
+    reference_ = {key, expected_outputs(problem)};
+  }
   const std::vector<std::optional<std::string>> codes = compile_all(problem, ways, *device_);
   std::unique_ptr<Trial> bench;
   Trials trials;
   for (size_t i = 0; i < ways.size(); ++i) {
     device::Alternative& trial = trials.emplace_back(device::Alternative{ways[i].tactic->name(), ways[i].candidate.id, 0, ""});
     try {
-      if (!bench) bench = std::make_unique<Trial>(problem, reference->second, *device_);
+      if (!bench) bench = std::make_unique<Trial>(problem, reference_.outputs, *device_);
       const TrialResult result = bench->run(*ways[i].tactic, ways[i].candidate, options_.budget_us, codes[i] ? &*codes[i] : nullptr);
       ++timed_;
       trial.microseconds = in_hundredths(result.microseconds);
@@ -188,6 +200,8 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
     }
   }
   cache_->add(device_->info().tuning_key, plain_or_not.text(), std::move(trials));
+  bench.reset();
+  give_back_memory();
 }
 
 }  // namespace burnish::tune

@@ -65,7 +65,13 @@ class Tuner {
   std::map<std::string, std::unique_ptr<Timed>> known_;
   std::map<std::string, std::unique_ptr<Timed>> untimed_;  // by what was asked and the problem's text
   std::map<std::pair<std::string, std::string>, bool> offers_;  // by the texts of whole and part
-  std::map<std::string, std::vector<Tensor>> references_;  // expected outputs by the plain problem's text
+  /// What the reference makes of the last problem measured: its layouts come one after another, and all of a model's
+  /// would be many times its weights.
+  struct Reference {
+    std::string problem;  ///< its text in plain layouts
+    std::vector<Tensor> outputs;
+  };
+  Reference reference_;
   int timed_ = 0;
   std::vector<std::string> rejected_;
 };
