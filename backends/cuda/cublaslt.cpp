@@ -285,7 +285,8 @@ class CublasLtTactic : public device::Tactic {
  public:
   std::string name() const override { return "cublaslt.matmul"; }
 
-  Support supports(const Problem& problem, const device::DeviceInfo&) const override {
+  Support supports(const Problem& problem, const device::DeviceInfo& device) const override {
+    if (device.elsewhere) return Support::no("its algorithms can be chosen on the chip itself only");
     if (!cublaslt_if_there()) return Support::no("cuBLASLt was not found");
     if (Support support = supports_layouts(problem); !support) return support;
     Shape shape;

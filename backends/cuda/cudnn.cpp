@@ -382,7 +382,8 @@ class CudnnTactic : public device::Tactic {
  public:
   std::string name() const override { return "cudnn.conv"; }
 
-  Support supports(const Problem& problem, const device::DeviceInfo&) const override {
+  Support supports(const Problem& problem, const device::DeviceInfo& device) const override {
+    if (device.elsewhere) return Support::no("its algorithms can be chosen on the chip itself only");
     if (Support support = supports_layouts(problem); !support) return support;
     Shape shape;
     if (Support support = analyse(problem, shape); !support) return support;

@@ -14,6 +14,11 @@ int attribute(CUdevice device, CUdevice_attribute which) {
   return value;
 }
 
+Arch arch_of(CUdevice device) {
+  return {attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) * 10 +
+          attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)};
+}
+
 CUdeviceptr address(const void* pointer) { return reinterpret_cast<CUdeviceptr>(pointer); }
 
 std::string mib(size_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
@@ -123,8 +128,9 @@ device::DeviceInfo describe_gpu(int index, const device::DeviceOptions& options)
   info.backend = "cuda";
   info.index = index;
   info.name = name;
-  info.arch = fmt::format("sm_{}{}", attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
-                          attribute(device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
+  const std::string own = arch_of(device).name();
+  info.arch = options.arch.empty() ? own : Arch::parse(options.arch).name();
+  info.elsewhere = info.arch != own;
   info.memory_bytes = static_cast<int64_t>(memory);
   info.tf32 = options.tf32;
   info.multiprocessors = attribute(device, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
@@ -145,8 +151,9 @@ device::DeviceInfo describe_gpu(int index, const device::DeviceOptions& options)
 CudaDevice::CudaDevice(int index, const device::DeviceOptions& options) : index_(index) {
   info_ = describe_gpu(index, options);
   info_.tuning_key += ".nvrtc" + compiler_version();
-  gpu_.arch = Arch::parse(info_.arch);
   check_driver(driver().cuDeviceGet(&device_, index), "cuDeviceGet");
+  arch_ = arch_of(device_);
+  gpu_.arch = Arch::parse(info_.arch);
   gpu_.multiprocessors = attribute(device_, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
   check_driver(driver().cuDevicePrimaryCtxRetain(&context_, device_), "cuDevicePrimaryCtxRetain");
 }

@@ -12,7 +12,7 @@ namespace burnish::cuda {
 
 class CudaDevice;
 
-/// What kernels are chosen and written for; needs no device to be there.
+/// What kernels are chosen and written for, which DeviceOptions::arch may set; needs no device to be there.
 struct Gpu {
   Arch arch;
   int multiprocessors = 132;
@@ -77,7 +77,8 @@ class CudaDevice : public device::Device, public std::enable_shared_from_this<Cu
 
   CUcontext context() const { return context_; }
   const Gpu& gpu() const { return gpu_; }
-  const Arch& arch() const { return gpu_.arch; }
+  /// The chip's own.
+  const Arch& arch() const { return arch_; }
 
   /// Throws Error naming `what` unless the call went well. An error after which the context is lost is
   /// remembered with the kernel that was at work, and every later call is refused with it.
@@ -89,6 +90,7 @@ class CudaDevice : public device::Device, public std::enable_shared_from_this<Cu
   int index_;
   CUdevice device_ = 0;
   CUcontext context_ = nullptr;
+  Arch arch_;
   Gpu gpu_;
   device::DeviceInfo info_;
   mutable std::mutex mutex_;

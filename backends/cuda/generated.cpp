@@ -298,7 +298,7 @@ std::string GeneratedTactic::program(const device::Problem& problem, const std::
 
 std::string GeneratedTactic::compile(const device::Problem& problem, const device::Candidate& candidate,
                                      device::Device& device) const {
-  const Arch& arch = cuda_device(device).arch();
+  const Arch& arch = cuda_device(device).gpu().arch;
   Code code;
   code.target = target(arch);
   code.source = program(problem, candidate.id, arch);

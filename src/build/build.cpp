@@ -38,14 +38,19 @@ void log_summary(const build_internal::ProgramContext& context, const BuildOptio
 
 }  // namespace
 
-Engine build(const Model& model, const BuildOptions& options) {
+Engine build(const Model& model, const BuildOptions& asked) {
   const auto start = std::chrono::steady_clock::now();
+  BuildOptions options = asked;
   if (options.on_progress) options.on_progress(0, "rewriting the graph");
   std::shared_ptr<ir::Graph> graph = build_internal::requested_graph(model, options);
   const build_internal::Arithmetic arithmetic = build_internal::allowed_arithmetic(options.precision, *graph);
-  const std::shared_ptr<device::Device> device = device::open_device(options.device, {options.threads, arithmetic.tf32});
+  const std::shared_ptr<device::Device> device = device::open_device(options.device, {options.threads, arithmetic.tf32, options.arch});
   if (!options.arch.empty() && options.arch != device->info().arch)
-    throw UsageError(fmt::format("--arch {}: the device here is {} ({}), and kernels are compiled for that alone", options.arch, device->info().name, device->info().arch));
+    throw UsageError(fmt::format("--arch {}: {} compiles kernels for {} alone", options.arch, device->info().name, device->info().arch));
+  if (device->info().elsewhere) {
+    options.measure = false;
+    if (options.on_log) options.on_log(fmt::format("kernels are chosen untimed, for {}: {} is another architecture", options.arch, device->info().name));
+  }
   std::string cache_path = options.tuning_cache.value_or(tune::TuningCache::default_path());
   if (cache_path == "none") cache_path.clear();
   const auto cache = std::make_shared<tune::TuningCache>(cache_path);

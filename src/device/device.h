@@ -17,7 +17,8 @@ struct DeviceInfo {
   std::string backend;  ///< "cpu", "cuda", "reference"
   int index = 0;
   std::string name;     ///< "AMD EPYC 9R14", "NVIDIA H100 80GB HBM3"
-  std::string arch;     ///< "avx512_vnni", "sm_90"
+  std::string arch;     ///< "avx512_vnni", "sm_90": what kernels are chosen and compiled for
+  bool elsewhere = false;  ///< `arch` is not this chip's own (DeviceOptions::arch): times taken here mean nothing
   /// Everything that measured times depend on, one word: chip, driver, the versions of the libraries called,
   /// thread count. Part of the tuning cache's keys.
   std::string tuning_key;
@@ -62,6 +63,9 @@ class Graph {
 struct DeviceOptions {
   int threads = 0;  ///< CPU threads in all; 0: what the process may use
   bool tf32 = false;
+  /// Choose and compile kernels for this architecture instead of the chip's own, on a backend that can; such kernels
+  /// are compiled again when they are loaded here. Empty: the chip's own.
+  std::string arch;
 };
 
 /// An opened device. Shared by engines and sessions; every method may be called from any thread.
@@ -124,6 +128,6 @@ std::vector<std::string> backend_names();
 std::shared_ptr<Device> open_device(const std::string& spec, const DeviceOptions& options = {});
 
 /// The version of this interface: a backend's library is refused when it was built for another.
-inline constexpr int interface_version = 3;
+inline constexpr int interface_version = 4;
 
 }  // namespace burnish::device

@@ -8,11 +8,11 @@
 namespace burnish::cuda {
 namespace {
 
-std::shared_ptr<device::Device> gpu() {
+std::shared_ptr<device::Device> gpu(const device::DeviceOptions& options = {}) {
   std::string problem;
   device::Backend* backend = device::find_backend("cuda", &problem);
   if (!backend || backend->devices(&problem).empty()) return nullptr;
-  return backend->open(0, {});
+  return backend->open(0, options);
 }
 
 /// Each takes its share of the problems, so that they can run side by side.
@@ -32,6 +32,24 @@ TEST_P(Gpu, EveryCandidateAgreesWithTheReference) {
         EXPECT_NO_THROW(
             EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
       }
+    }
+  }
+}
+
+TEST_P(Gpu, KernelsOfAnOlderArchitectureRunHere) {
+  const std::shared_ptr<device::Device> device = gpu({0, false, "sm_80"});
+  if (!device) GTEST_SKIP() << "there is no GPU";
+  EXPECT_EQ(device->info().arch, "sm_80");
+  for (const std::string& text : cuda_tests::share_of_problems(GetParam())) {
+    const device::Problem problem = device::Problem::parse(text);
+    if (!tune::can_be_tried(problem)) continue;
+    const std::vector<Tensor> expected = tune::expected_outputs(problem);
+    for (const device::Tactic* tactic : device->tactics()) {
+      if (!tactic->supports(problem, device->info())) continue;
+      const device::Candidate candidate = tactic->candidates(problem, *device).at(0);
+      SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
+      EXPECT_NO_THROW(
+          EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
     }
   }
 }
