@@ -109,6 +109,17 @@ def title_decoder(sizes: Sizes, rng: np.random.Generator) -> Inputs:
     return inputs
 
 
+def random_title_words(sizes: Sizes, rng: np.random.Generator) -> Inputs:
+    """The same decoder's inputs drawn at random, like no text: an integer then hangs on a float's last bit."""
+    batch, written, length = sizes
+    ends = rng.integers(length - length // 2, length + 1, (batch, 1))
+    return {
+        "input_ids": rng.integers(2, 32100, (batch, written)),
+        "encoder_hidden_states": rng.normal(0, 0.2, (batch, length, 512)).astype(np.float32),
+        "encoder_attention_mask": (np.arange(length) < ends).astype(np.int64),
+    }
+
+
 PACKAGED = {
     "PP-OCRv6_det_small": Packaged(
         "PP-OCRv6_det_small.onnx",

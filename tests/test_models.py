@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,10 +113,9 @@ def with_other_last_bits(path: Path, seed: int) -> bytes:
     return serialized
 
 
-def run_packaged(name: str, folder: Path) -> tuple[list[Arrays], list[Arrays], list[Arrays]]:
+def run_packaged(model: packaged.Packaged, folder: Path) -> tuple[list[Arrays], list[Arrays], list[Arrays]]:
     """Inputs, what an engine gives for them, and what ONNX Runtime gives, all by the model's own names."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    model = packaged.PACKAGED[name]
     if not model.path.is_file():
         pytest.skip("needs scripts/fetch_models.py")
     session = onnxruntime.InferenceSession(model.path)
@@ -144,18 +144,30 @@ def test_six_shapes_are_tried_batch_1_and_the_largest_among_them(shapes: Sequenc
 
 @pytest.mark.parametrize("name", packaged.PACKAGED)
 def test_packaged_model(name: str, tmp_path: Path) -> None:
-    _, got, expected = run_packaged(name, tmp_path)
+    _, got, expected = run_packaged(packaged.PACKAGED[name], tmp_path)
     error, same = largest_error(got, expected), same_argmax(got, expected)
     print(f"off by {error:.1e}, same argmax {same:.1%}")
     assert error <= (INT8_ERROR if name in INT8_MODELS else FLOAT_ERROR)
     assert same >= INT8_SAME_ARGMAX or name not in INT8_MODELS
 
 
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="about 5.9e-2 and 78% of the argmaxes: quantising dynamically makes an integer more or less of a float's last bit; "
+    "with other last bits in its weights ONNX Runtime lies as far from itself (the test below)",
+)
+def test_title_decoder_on_random_words(tmp_path: Path) -> None:
+    _, got, expected = run_packaged(replace(packaged.PACKAGED["title_decoder"], make=packaged.random_title_words), tmp_path)
+    assert largest_error(got, expected) <= INT8_ERROR
+    assert same_argmax(got, expected) >= INT8_SAME_ARGMAX
+
+
 @pytest.mark.parametrize("name", INT8_MODELS)
 def test_int8_model_is_about_as_near_as_onnx_runtime_is_to_itself(name: str, tmp_path: Path) -> None:
     """Beside ONNX Runtime on the same model with other last bits in its float weights."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    inputs, got, expected = run_packaged(name, tmp_path)
+    inputs, got, expected = run_packaged(packaged.PACKAGED[name], tmp_path)
     own_error, own_same = 0.0, 1.0
     for seed in range(4):
         session = onnxruntime.InferenceSession(with_other_last_bits(packaged.PACKAGED[name].path, seed))
