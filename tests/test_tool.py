@@ -1,6 +1,7 @@
 """The command line: what each subcommand and option prints, writes and exits with, on small models."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -16,7 +17,7 @@ from small_models import convolutions  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BURNISH = REPOSITORY / "build" / "bin" / "burnish"
-MODELS = REPOSITORY / "build" / "models"
+MODELS = Path(os.environ.get("BURNISH_MODELS") or REPOSITORY / "build" / "models")
 UNTIMED = ("--device=cpu", "--tune=model", "--tuning-cache=none")
 
 
@@ -247,18 +248,39 @@ def check_repeatable(model: Path, folder: Path, *shapes: str) -> None:
     assert (folder / "cold").read_bytes() == (folder / "warm").read_bytes()
 
 
+def check_same_bits(engine: Path, folder: Path) -> None:
+    """Two processes that run an engine on the same seeded inputs write the same bytes."""
+    for name in ("one", "other"):
+        burnish("run", engine, "--device=cpu", "--seed=5", f"--output-dir={folder / name}")
+    written = sorted((folder / "one").glob("*.npy"))
+    assert written
+    for file in written:
+        assert file.read_bytes() == (folder / "other" / file.name).read_bytes(), file.name
+
+
 @pytest.mark.parametrize("batch", [1, "n"])
 def test_two_builds_with_one_cache_give_the_same_bytes(batch: int | str, tmp_path: Path) -> None:
     ranges = ["--min-shape=x=1x3x13x11", "--opt-shape=x=2x3x13x11", "--max-shape=x=4x3x13x11"] if batch == "n" else []
     check_repeatable(convolutions(tmp_path / "small.onnx", batch), tmp_path, *ranges)
 
 
-@pytest.mark.parametrize("name", ["ch_ppocr_mobile_v2.0_cls_mobile", "silero_vad_v6", "magika"])
-def test_two_builds_of_packaged_models_give_the_same_bytes(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ch_ppocr_mobile_v2.0_cls_mobile", "silero_vad_v6", "magika", "PP-OCRv6_rec_small"])
+def test_builds_and_runs_of_packaged_models_give_the_same_bytes(name: str, tmp_path: Path) -> None:
     model = MODELS / f"{name}.onnx"
     if not model.is_file():
         pytest.skip("needs scripts/fetch_models.py")
-    check_repeatable(model, tmp_path, *(f"--shape={shape}" for shape in model_mutants.SHAPES[name]))
+    shapes = [f"--shape={shape}" for shape in model_mutants.SHAPES[name]]
+    check_repeatable(model, tmp_path, *shapes)
+    check_same_bits(tmp_path / "cold", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["resnet18_dynamo", "mobilenet_v2_script"])
+def test_builds_and_runs_of_exported_models_give_the_same_bytes(name: str, tmp_path: Path) -> None:
+    model = MODELS / "exported" / name / "model.onnx"
+    if not model.is_file():
+        pytest.skip("needs scripts/export_models.py")
+    check_repeatable(model, tmp_path)
+    check_same_bits(tmp_path / "cold", tmp_path)
 
 
 def test_the_cache_folder_is_the_one_that_the_environment_names(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ class DirectBound : public device::BoundKernel {
   }
 
  private:
-  Tensor operand(ir::ValueId value, const void* const* pointers) {
+  const Tensor& operand(ir::ValueId value, const void* const* pointers) {
     const int input = problem_.input_index(value);
     if (input < 0) return problem_.literal(value);
     const auto i = static_cast<size_t>(input);

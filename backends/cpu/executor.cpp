@@ -6,7 +6,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -32,7 +31,7 @@ void happens_after(void*) {}
 
 /// One loop, whose tasks a team takes one by one.
 struct Loop {
-  const std::function<void(int)>* task;
+  const FunctionRef<void(int)>* task;
   int count;
   std::atomic<int> next{0};
 };
@@ -59,7 +58,7 @@ class OpenMpTeam : public Parallel {
   explicit OpenMpTeam(int threads) : threads_(threads) {}
   int threads() const override { return threads_; }
 
-  void run(int count, const std::function<void(int)>& task) override {
+  void run(int count, FunctionRef<void(int)> task) override {
     if (count <= 1 || threads_ == 1 || omp_in_parallel()) {
       for (int i = 0; i < count; ++i) task(i);
       return;
@@ -91,8 +90,9 @@ class TeamSize {
 struct Job {
   int threads;
   const std::function<void()>* body;
-  std::exception_ptr failure;
+  std::exception_ptr failure = {};
   std::atomic<int> done{0};
+  Job* next = nullptr;  ///< in the queue
 };
 
 using Clock = std::chrono::steady_clock;
@@ -115,7 +115,8 @@ class Executor {
   void run(Job& job) {
     {
       std::lock_guard lock(mutex_);
-      jobs_.push_back(&job);
+      (last_ ? last_->next : first_) = &job;
+      last_ = &job;
     }
     posted_.fetch_add(1, std::memory_order_release);
     posted_.notify_one();
@@ -148,8 +149,9 @@ class Executor {
 
   Job* take() {
     std::lock_guard lock(mutex_);
-    Job* job = jobs_.front();
-    jobs_.pop_front();
+    Job* job = first_;
+    first_ = job->next;
+    if (!first_) last_ = nullptr;
     return job;
   }
 
@@ -162,7 +164,7 @@ class Executor {
 
   static inline thread_local bool current_ = false;
   std::mutex mutex_;
-  std::deque<Job*> jobs_;
+  Job *first_ = nullptr, *last_ = nullptr;  ///< a queue of jobs that their posters own
   std::atomic<uint32_t> posted_{0};
   std::atomic<Clock::duration> latest_{Clock::duration::zero()};  // how long the last job took
 };
@@ -188,7 +190,7 @@ void execute(int threads, const std::function<void()>& body) {
     const TeamSize team(threads);
     return body();
   }
-  Job job{threads, &body, {}, {}};
+  Job job{threads, &body};
   executor().run(job);
   if (job.failure) std::rethrow_exception(job.failure);
 }

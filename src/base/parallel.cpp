@@ -30,7 +30,7 @@ class ThreadPool : public Parallel {
 
   int threads() const override { return threads_; }
 
-  void run(int count, const std::function<void(int)>& task) override {
+  void run(int count, FunctionRef<void(int)> task) override {
     std::unique_lock busy(busy_, std::try_to_lock);
     if (count <= 1 || threads_ == 1 || inside_ || !busy.owns_lock()) {
       for (int i = 0; i < count; ++i) task(i);
@@ -74,7 +74,7 @@ class ThreadPool : public Parallel {
     }
   }
 
-  void work(const std::function<void(int)>& task, int count) {
+  void work(FunctionRef<void(int)> task, int count) {
     for (int i = next_++; i < count; i = next_++) task(i);
   }
 
@@ -83,7 +83,7 @@ class ThreadPool : public Parallel {
   std::mutex busy_, mutex_;
   std::condition_variable wake_, done_;
   std::vector<std::thread> workers_;
-  const std::function<void(int)>* task_ = nullptr;
+  const FunctionRef<void(int)>* task_ = nullptr;
   int count_ = 0, active_ = 0;
   uint64_t generation_ = 0;
   bool stopping_ = false;
@@ -125,7 +125,7 @@ Parallel& current_parallel() {
   return pool;
 }
 
-void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
+void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;
   Parallel& pool = current_parallel();
   const int64_t wanted = std::max<int64_t>(1, count / std::max<int64_t>(1, grain));

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+
+#include "base/function_ref.h"
 
 namespace burnish {
 
@@ -14,7 +15,7 @@ class Parallel {
   virtual ~Parallel() = default;
   virtual int threads() const = 0;
   /// Calls task(0) ... task(count - 1), each once, on any thread; returns when all are done.
-  virtual void run(int count, const std::function<void(int)>& task) = 0;
+  virtual void run(int count, FunctionRef<void(int)> task) = 0;
 };
 
 /// A pool of `threads` threads in all: the caller of run() and threads that are started on first use. One loop
@@ -40,6 +41,6 @@ int available_cpus();
 
 /// Splits [0, count) into contiguous ranges of at least `grain` and calls body(begin, end) on each.
 /// The split depends on count, grain and the number of threads only. The first exception is rethrown.
-void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
 }  // namespace burnish

@@ -1,6 +1,7 @@
 // Reading elements at indices: gather, gather_elements, gather_nd.
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "base/dispatch.h"
 #include "base/error.h"
@@ -37,22 +38,31 @@ void infer_gather(InferContext& context) {
   context.set_contents(0, std::move(gathered));
 }
 
-void reference_gather(const ReferenceCall& call) {
-  const Tensor& x = call.inputs[0];
-  Tensor& y = call.outputs[0];
-  const size_t axis = static_cast<size_t>(normalize_axis(call.attribute<AxisAttributes>().axis, x.rank()));
-  const int64_t size = x.shape()[axis];
-  std::vector<int64_t> indices = integers_of(call.inputs[1]);
-  for (int64_t& index : indices) index = checked_index(index, size);
+/// Copies the slices of x, each of so many bytes, that `indices` name along an axis of `size` slices. Takes no memory:
+/// networks look up rows in every run.
+template <class Index>
+void copy_slices(const Tensor& x, std::span<const Index> indices, int64_t size, int64_t bytes, Tensor& y) {
+  for (const Index index : indices) checked_index(static_cast<int64_t>(index), size);
   if (y.size() == 0) return;
-  const int64_t count = static_cast<int64_t>(indices.size());
-  const int64_t bytes = dense_strides(x.shape())[axis] * dtype_bytes(x.dtype());
+  const auto count = static_cast<int64_t>(indices.size());
   parallel_for(y.bytes() / bytes, std::max<int64_t>(1, copy_grain / bytes), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t source = i / count * size + indices[static_cast<size_t>(i % count)];
+      const auto index = static_cast<int64_t>(indices[static_cast<size_t>(i % count)]);
+      const int64_t source = i / count * size + checked_index(index, size);
       std::memcpy(static_cast<char*>(y.raw()) + i * bytes, static_cast<const char*>(x.raw()) + source * bytes,
                   static_cast<size_t>(bytes));
     }
+  });
+}
+
+void reference_gather(const ReferenceCall& call) {
+  const Tensor &x = call.inputs[0], &indices = call.inputs[1];
+  const auto axis = static_cast<size_t>(normalize_axis(call.attribute<AxisAttributes>().axis, x.rank()));
+  int64_t bytes = dtype_bytes(x.dtype());  // of a slice
+  for (size_t d = axis + 1; d < x.shape().size(); ++d) bytes *= x.shape()[d];
+  dispatch(Types<int32_t, int64_t>(), indices.dtype(), [&]<class Index>(Type<Index>) {
+    copy_slices<Index>(x, {indices.data<Index>(), static_cast<size_t>(indices.size())}, x.shape()[axis], bytes,
+                       call.outputs[0]);
   });
 }
 

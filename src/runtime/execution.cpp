@@ -29,6 +29,11 @@ std::string plan_key(size_t position, const plan::Knowledge& knowledge) {
   return key;
 }
 
+/// A fallback kernel waits for the device, which no captured graph can.
+bool is_replayable(const plan::Segment& segment) {
+  return !segment.steps.empty() && std::none_of(segment.steps.begin(), segment.steps.end(), [](const plan::Step& step) { return step.fallback; });
+}
+
 }  // namespace
 
 Execution::Execution(std::shared_ptr<const plan::Program> program)
@@ -70,6 +75,12 @@ Tensor Execution::on_host(const Tensor& tensor, device::Stream& stream) {
 
 std::vector<Tensor> Execution::run(const std::vector<Tensor>& inputs, std::vector<Tensor> outputs, device::Stream& stream) {
   const ir::Graph& graph = *program_->graph;
+  outputs.resize(graph.outputs.size());
+  std::vector<const Tensor*> given;
+  std::vector<Tensor*> wanted;
+  for (const Tensor& input : inputs) given.push_back(&input);
+  for (Tensor& output : outputs) wanted.push_back(&output);
+  if (run_again(given, wanted, stream)) return outputs;
   Run run;
   run.stream = &stream;
   run.table.resize(graph.value_capacity());
@@ -81,7 +92,6 @@ std::vector<Tensor> Execution::run(const std::vector<Tensor>& inputs, std::vecto
     run.knowledge.shapes[id.index] = inputs[i].shape();
   }
   for (const auto& [index, tensor] : program_->constants) run.table[static_cast<size_t>(index)] = tensor;
-  outputs.resize(graph.outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i)
     if (!outputs[i].empty() && (device_.on_host() || is_aligned(outputs[i]))) run.results.emplace(graph.outputs[i].value.index, outputs[i]);
 
@@ -119,6 +129,7 @@ std::vector<Tensor> Execution::run(const std::vector<Tensor>& inputs, std::vecto
     }
     made.push_back(std::move(result));
   }
+  remember(inputs);
   return made;
 }
 
@@ -164,16 +175,8 @@ void Execution::drop_old_plans() {
 void Execution::run_segment(Ready& ready, Run& run) {
   plan::Segment& segment = ready.segment;
   last_.push_back(&ready);
-  memory_.arena = std::max(memory_.arena, segment.arena_bytes);
-  memory_.arena_lower_bound = std::max(memory_.arena_lower_bound, segment.arena_lower_bound);
-  memory_.arena_values = std::max(memory_.arena_values, segment.arena_values_bytes);
-  memory_.workspace = std::max(memory_.workspace, segment.largest_workspace);
-  if (arena_.empty() || arena_.bytes() < segment.arena_bytes) {
-    // The old arena may still be read by work in flight.
-    run.stream->synchronize();
-    arena_ = Tensor();
-    arena_ = device_.make_tensor(DType::u8, {segment.arena_bytes}, static_cast<size_t>(segment.arena_bytes));
-  }
+  count(segment);
+  make_room(segment.arena_bytes, *run.stream);
   for (const auto& [index, tensor] : segment.constants) run.table[static_cast<size_t>(index)] = tensor;
   for (const auto& [index, type] : segment.escaping) {
     Tensor& slot = run.table[static_cast<size_t>(index)];
@@ -190,34 +193,59 @@ void Execution::run_segment(Ready& ready, Run& run) {
       slot = kept;
     }
   }
-  char* arena = static_cast<char*>(arena_.raw());
-  const auto address = [&](const plan::Place& place) -> char* {
-    if (place.kind == plan::Place::arena) return arena + place.offset;
-    if (place.kind == plan::Place::none) return nullptr;
-    return static_cast<char*>(run.table[static_cast<size_t>(place.value.index)].raw()) + place.offset;
-  };
-  std::vector<const void*> addresses = {arena};
-  bool replayable = true;  // a fallback kernel waits for the device
-  for (size_t i = 0; i < segment.steps.size(); ++i) {
-    const plan::Step& step = segment.steps[i];
-    Ready::Pointers& pointers = ready.pointers[i];
-    for (size_t j = 0; j < step.inputs.size(); ++j) pointers.inputs[j] = address(step.inputs[j]);
-    for (size_t j = 0; j < step.outputs.size(); ++j) pointers.outputs[j] = address(step.outputs[j]);
-    addresses.insert(addresses.end(), pointers.inputs.begin(), pointers.inputs.end());
-    addresses.insert(addresses.end(), pointers.outputs.begin(), pointers.outputs.end());
-    replayable = replayable && !step.fallback;
-    ++steps_run_;
-    fallback_steps_run_ += step.fallback;
-  }
-  const auto enqueue_all = [&] { enqueue_steps(ready, run); };
+  bases_.resize(run.table.size());
+  for (size_t i = 0; i < run.table.size(); ++i) bases_[i] = run.table[i].raw();
+  point_steps(ready, bases_);
   if (profiler_) profile_steps(ready, run);
-  else if (replayable && !segment.steps.empty() && !device_.on_host()) ready.replays.run(device_, *run.stream, std::move(addresses), enqueue_all);
-  else enqueue_all();
+  else if (is_replayable(segment) && !device_.on_host())
+    ready.replays.run(device_, *run.stream, addresses(ready), [&] { enqueue_steps(ready, *run.stream); });
+  else enqueue_steps(ready, *run.stream);
   for (const auto& [index, view] : segment.views) {
     const Tensor& root = run.table[static_cast<size_t>(view.root)];
     run.table[static_cast<size_t>(index)] = Tensor::view(view.type.dtype, view.type.shape, static_cast<char*>(const_cast<void*>(root.raw())) + view.offset, root.owner(), root.device());
     run.knowledge.shapes[index] = view.type.shape;
   }
+}
+
+void Execution::count(const plan::Segment& segment) {
+  memory_.arena = std::max(memory_.arena, segment.arena_bytes);
+  memory_.arena_lower_bound = std::max(memory_.arena_lower_bound, segment.arena_lower_bound);
+  memory_.arena_values = std::max(memory_.arena_values, segment.arena_values_bytes);
+  memory_.workspace = std::max(memory_.workspace, segment.largest_workspace);
+  for (const plan::Step& step : segment.steps) {
+    ++steps_run_;
+    fallback_steps_run_ += step.fallback;
+  }
+}
+
+void Execution::make_room(int64_t arena_bytes, device::Stream& stream) {
+  if (!arena_.empty() && arena_.bytes() >= arena_bytes) return;
+  stream.synchronize();  // the old arena may still be read by work in flight
+  arena_ = Tensor();
+  arena_ = device_.make_tensor(DType::u8, {arena_bytes}, static_cast<size_t>(arena_bytes));
+}
+
+void Execution::point_steps(Ready& ready, const std::vector<void*>& bases) const {
+  char* const arena = static_cast<char*>(const_cast<void*>(arena_.raw()));
+  const auto address = [&](const plan::Place& place) -> char* {
+    if (place.kind == plan::Place::none) return nullptr;
+    return (place.kind == plan::Place::arena ? arena : static_cast<char*>(bases[static_cast<size_t>(place.value.index)])) + place.offset;
+  };
+  for (size_t i = 0; i < ready.pointers.size(); ++i) {
+    const plan::Step& step = ready.segment.steps[i];
+    Ready::Pointers& pointers = ready.pointers[i];
+    for (size_t j = 0; j < step.inputs.size(); ++j) pointers.inputs[j] = address(step.inputs[j]);
+    for (size_t j = 0; j < step.outputs.size(); ++j) pointers.outputs[j] = address(step.outputs[j]);
+  }
+}
+
+std::vector<const void*> Execution::addresses(const Ready& ready) const {
+  std::vector<const void*> all = {arena_.raw()};
+  for (const Ready::Pointers& pointers : ready.pointers) {
+    all.insert(all.end(), pointers.inputs.begin(), pointers.inputs.end());
+    all.insert(all.end(), pointers.outputs.begin(), pointers.outputs.end());
+  }
+  return all;
 }
 
 void Execution::prepare_streams(Ready& ready) {
@@ -229,10 +257,10 @@ void Execution::prepare_streams(Ready& ready) {
   for (int i = 1; i < segment.streams; ++i) ready.stream_ends.push_back(device_.create_event());
 }
 
-void Execution::enqueue_steps(Ready& ready, Run& run) {
+void Execution::enqueue_steps(Ready& ready, device::Stream& caller) {
   const plan::Segment& segment = ready.segment;
-  const auto stream = [&](int i) -> device::Stream& { return i == 0 ? *run.stream : *side_streams_[static_cast<size_t>(i - 1)]; };
-  if (segment.streams > 1) run.stream->record(*ready.started);
+  const auto stream = [&](int i) -> device::Stream& { return i == 0 ? caller : *side_streams_[static_cast<size_t>(i - 1)]; };
+  if (segment.streams > 1) caller.record(*ready.started);
   for (int i = 1; i < segment.streams; ++i) stream(i).wait(*ready.started);
   for (size_t i = 0; i < segment.steps.size(); ++i) {
     const plan::Step& step = segment.steps[i];
@@ -243,7 +271,7 @@ void Execution::enqueue_steps(Ready& ready, Run& run) {
   for (int i = 1; i < segment.streams; ++i) {
     device::Event& end = *ready.stream_ends[static_cast<size_t>(i - 1)];
     stream(i).record(end);
-    run.stream->wait(end);
+    caller.wait(end);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,6 +28,11 @@ class Execution {
   /// Must be called inside Device::execute. Does not wait for the device.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs, std::vector<Tensor> outputs, device::Stream& stream);
 
+  /// As run(), for inputs of shapes that a run has seen, which allocates nothing but `outputs` that are empty; each of them
+  /// is the result then. False, and nothing done, where run() must do it: new shapes, a device other than the host, or a
+  /// program whose runs need more than their inputs' shapes and one plan (sizes that depend on data, If, Loop, Scan).
+  bool run_again(std::span<const Tensor* const> inputs, std::span<Tensor* const> outputs, device::Stream& stream);
+
   /// Of the plans that the last run used; `peak_device` is all that this object and its program's constants hold.
   MemoryUse memory() const;
   const plan::Program& program() const { return *program_; }
@@ -44,7 +50,16 @@ class Execution {
   /// Before a run: during it, its own plans stay.
   void drop_old_plans();
   void run_segment(Ready& ready, Run& run);
-  void enqueue_steps(Ready& ready, Run& run);
+  /// Notes the inputs' shapes in the plan of a run that it was all of, for run_again().
+  void remember(const std::vector<Tensor>& inputs);
+  Ready* plan_for(std::span<const Tensor* const> inputs);
+  void make_room(int64_t arena_bytes, device::Stream& stream);
+  void count(const plan::Segment& segment);
+  /// Points the steps to the arena and, by `bases` of value indices, to what lies outside.
+  void point_steps(Ready& ready, const std::vector<void*>& bases) const;
+  /// All that the steps' work is told: what a captured graph of it depends on.
+  std::vector<const void*> addresses(const Ready& ready) const;
+  void enqueue_steps(Ready& ready, device::Stream& caller);
   void enqueue_step(Ready& ready, size_t i, device::Stream& stream);
   void prepare_streams(Ready& ready);
   void profile_steps(Ready& ready, Run& run);
@@ -63,6 +78,7 @@ class Execution {
   std::list<std::unique_ptr<Ready>> ready_;  // most recently used first
   std::unordered_map<std::string, std::list<std::unique_ptr<Ready>>::iterator> by_key_;
   Tensor arena_;
+  std::vector<void*> bases_;  // by value index, during a run: where what lies outside the arena begins
   std::vector<std::unique_ptr<device::Stream>> side_streams_;  // stream 1 and on: stream 0 is the caller's
   std::map<std::pair<int32_t, size_t>, std::unique_ptr<Execution>> bodies_;
   MemoryUse memory_;

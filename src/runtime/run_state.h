@@ -1,6 +1,8 @@
 // What Execution keeps for a plan, and for one run. Only for the files that implement Execution.
 #pragma once
 
+#include <optional>
+
 #include "runtime/execution.h"
 #include "runtime/replays.h"
 
@@ -15,6 +17,8 @@ struct Execution::Ready {
     std::vector<void*> outputs;
   };
   std::vector<Pointers> pointers;
+  /// Where a run is this plan and no more: the shapes of its inputs (Execution::run_again).
+  std::optional<std::vector<Shape>> input_shapes;
   Replays replays;
   /// Of a segment on several streams: the start, each awaited step's end, and the end of each further stream.
   std::unique_ptr<device::Event> started;

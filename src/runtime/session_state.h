@@ -19,6 +19,8 @@ class SessionState {
   std::shared_ptr<device::Device> device;
   std::unique_ptr<device::Stream> stream;
   runtime::Execution execution;
+  std::vector<const Tensor*> inputs;  ///< of the run at hand, in the graph's order
+  std::vector<Tensor*> outputs;
 };
 
 }  // namespace burnish::session_internal

@@ -1,6 +1,9 @@
 // The tactics over oneDNN against the reference, in all layouts and with all candidates.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
+#include "backends/cpu/onednn.h"
 #include "ops/evaluate.h"
 #include "tests/cpu/tactic_check.h"
 
@@ -66,6 +69,26 @@ TEST(OnednnConv, WithScalarsAndPerChannelOperands) {
     %d = mul(%b, %w2) : f32[1,48,6,7]
     %e = add(%d, %w3) : f32[1,48,6,7]
     %y = sigmoid(%e) : f32[1,48,6,7] yield %y })");
+}
+
+/// Between two blocked formats the way leads over the plain one where oneDNN would go element by element.
+TEST(OnednnReorder, BetweenBlockedFormats) {
+  using tag = dnnl::memory::format_tag;
+  namespace onednn = cpu::onednn;
+  const Shape shape = {20, 24, 3, 1};
+  std::mt19937 random(11);
+  const Tensor plain = random_tensor(random, DType::f32, shape, 1);
+  const onednn::Desc rows = onednn::desc_of(DType::f32, shape, ir::Layout::plain);
+  const auto device = device::open_device("cpu");
+  device->execute([&] {
+    for (tag from : {tag::Acdb16a, tag::aBcd16b, tag::ABcd16b16a, tag::Acdb8a})
+      for (tag to : {tag::Acdb16a, tag::aBcd16b, tag::ABcd16b16a, tag::Acdb8a}) {
+        const onednn::Desc source(shape, dnnl::memory::data_type::f32, from), target(shape, dnnl::memory::data_type::f32, to);
+        const Tensor got = onednn::reordered(onednn::reordered(plain, rows, source), source, target);
+        const Tensor back = onednn::reordered(got, target, rows);
+        ASSERT_EQ(std::memcmp(back.raw(), plain.raw(), static_cast<size_t>(plain.bytes())), 0) << static_cast<int>(from) << " to " << static_cast<int>(to);
+      }
+  });
 }
 
 /// At some of these widths oneDNN has only reference code for the format in which weights were packed at opt.
