@@ -74,6 +74,13 @@ def test_explain_of_an_engine_is_that_of_its_build(model: Path, engine: Path, tm
     assert of_engine == report(tmp_path / "model.json", "explain", model, *UNTIMED)
 
 
+def test_a_narrow_type_is_told_to_be_used_or_not(model: Path, tmp_path: Path) -> None:
+    untimed = ["explain", model, "--device=cpu", "--tuning-cache=none", "--tune=model"]
+    assert re.search(r"^Precision\n  fp16 is not used: the device computes in fp32", burnish(*untimed, "--precision=fp16").stdout, re.MULTILINE)
+    measured = burnish("explain", model, "--device=cpu", "--precision=bf16", f"--tuning-cache={tmp_path / 'cache.txt'}").stdout
+    assert re.search(r"^Precision\n(  .*\n)*  bf16 is (not )?used: ", measured, re.MULTILINE)
+
+
 def test_measured_choices_have_times_and_their_problems_run(model: Path, tmp_path: Path) -> None:
     told = report(tmp_path / "why.json", "explain", model, "--device=cpu", f"--tuning-cache={tmp_path / 'cache.txt'}")
     timed = [kernel for kernel in told["kernels"] if kernel["us"]]

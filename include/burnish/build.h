@@ -45,7 +45,8 @@ struct ShapeRange {
 
 struct BuildOptions {
   std::string device;                 ///< "cpu", "cuda", "cuda:1", "reference"; empty: cuda where a GPU is, else cpu
-  std::vector<Precision> precision;   ///< what may be used beside FP32; empty: the device's default
+  std::vector<Precision> precision;   ///< what may be used beside FP32, where it pays; empty: the device's default
+  bool force_precision = false;       ///< fp16 and bf16 are used though they make the run slower: to compare results
   std::map<std::string, Shape> shapes;             ///< fixes inputs' shapes
   std::map<std::string, ShapeRange> shape_ranges;  ///< ranges of dynamic inputs
   std::map<std::string, std::string> io;           ///< NAME -> "fp16:nhwc"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/distance.h"
 #include "base/error.h"
 #include "build/io.h"
 #include "build/pipeline.h"
@@ -11,19 +12,8 @@
 #include "ops/evaluate.h"
 #include "rules/library.h"
 #include "runtime/observe.h"
-#include "tune/oracle.h"
 
 namespace burnish::build_internal {
-
-double largest_error(const std::vector<Tensor>& results, const std::vector<Tensor>& expected) {
-  double largest = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (results[i].dtype() != expected[i].dtype() || results[i].shape() != expected[i].shape())
-      return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, tune::relative_error(results[i], expected[i]));
-  }
-  return largest;
-}
 
 namespace {
 

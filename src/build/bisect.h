@@ -16,9 +16,6 @@ struct Culprit {
   double error_before = 0, error_after = 0;  ///< of the result without the culprit, and with it
 };
 
-/// The largest relative L2 distance of a pair; infinite where shapes or types differ.
-double largest_error(const std::vector<Tensor>& results, const std::vector<Tensor>& expected);
-
 /// Compares a build's result for `inputs` (in the model's order) with the reference kernels on the model as
 /// imported. Where it is off by more than `tolerance`: halves the number of rewrites, run on the reference
 /// kernels; if all of those are right, halves the number of kernels whose results are taken from the device,

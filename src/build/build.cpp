@@ -42,7 +42,7 @@ Engine build(const Model& model, const BuildOptions& asked) {
   const auto start = std::chrono::steady_clock::now();
   BuildOptions options = asked;
   if (options.on_progress) options.on_progress(0, "rewriting the graph");
-  std::shared_ptr<ir::Graph> graph = build_internal::requested_graph(model, options);
+  const std::shared_ptr<ir::Graph> graph = build_internal::requested_graph(model, options);
   const build_internal::Arithmetic arithmetic = build_internal::allowed_arithmetic(options.precision, *graph);
   const std::shared_ptr<device::Device> device = device::open_device(options.device, {options.threads, arithmetic.tf32, options.arch});
   if (!options.arch.empty() && options.arch != device->info().arch)
@@ -61,24 +61,24 @@ Engine build(const Model& model, const BuildOptions& asked) {
   const std::vector<rewrite::Rule> rules = rewrite::parse_rules("rules", options.rules, rules::vocabulary());
   const rewrite::RuleSet more_rules(rules);
 
-  build_internal::ProgramContext context{tuner, device, options, more_rules, rewrite::RewriteLog(options.rule_limit), {}, {}};
-  build_internal::declare_weights(model.state(), *graph, context.log);
+  build_internal::ProgramContext fresh{tuner, device, options, more_rules, rewrite::RewriteLog(options.rule_limit)};
+  build_internal::declare_weights(model.state(), *graph, fresh.log);
   auto state = std::make_shared<engine_internal::EngineState>();
   state->model_metadata = model.state().metadata;
   try {
-    const std::shared_ptr<plan::Program> program = build_internal::build_program(std::move(graph), context, arithmetic.narrow);
-    program->streams = build_internal::choose_streams(program, options, *cache);
-    state->program = program;
+    const build_internal::Built built = build_internal::build_in_best_precision(graph, arithmetic.narrow, fresh, *cache);
+    built.program->streams = build_internal::choose_streams(built.program, options, *cache);
+    state->program = built.program;
+    state->weights = build_internal::weight_sources(model.state(), *built.program, built.context.log);
+    state->record = build_internal::make_record(model.state(), *built.program, built.context);
+    log_summary(built.context, options);
   } catch (const Cancelled&) {
     cache->save();  // what was measured until then need not be measured again
     throw;
   }
   cache->save();
-  state->weights = build_internal::weight_sources(model.state(), *state->program, context.log);
   std::set<const void*> seen;
   state->weights_bytes = packed_bytes(*state->program, seen);
-  state->record = build_internal::make_record(model.state(), *state->program, context);
-  log_summary(context, options);
   state->build_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return Engine(std::move(state));
 }

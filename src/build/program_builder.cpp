@@ -37,6 +37,7 @@ std::shared_ptr<plan::Program> build_program(std::shared_ptr<ir::Graph> graph, P
   cover_options.cancelled = options.cancelled;
   if (options.on_progress) cover_options.on_progress = [&](double fraction) { options.on_progress(fraction, "choosing kernels"); };
   cover::Covered covered = cover::cover(*graph, context.tuner, cover_options);
+  context.microseconds += covered.microseconds;
   std::move(covered.refused.begin(), covered.refused.end(), std::back_inserter(context.refused_regions));
 
   std::map<int32_t, std::vector<std::shared_ptr<const plan::Program>>> bodies;

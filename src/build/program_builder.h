@@ -16,8 +16,9 @@ struct ProgramContext {
   const BuildOptions& options;
   const rewrite::RuleSet& more_rules;
   rewrite::RewriteLog log;
-  std::vector<cover::RefusedRegion> refused_regions;
-  std::vector<std::string> precision_notes;  ///< what stays in FP32 and why, one line each
+  std::vector<cover::RefusedRegion> refused_regions = {};
+  std::vector<std::string> precision_notes = {};  ///< what stays in FP32 and why, one line each
+  double microseconds = 0;  ///< of its kernels, each body's once, as measured or guessed kernel by kernel
 };
 
 /// Optimises `graph`, which becomes the program's; its FP32 values take the type `narrow` where that is safe. Bodies stay FP32.

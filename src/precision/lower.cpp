@@ -161,7 +161,7 @@ std::vector<std::string> lower_precision(ir::Graph& graph, const LowerOptions& o
   for (Extent extent : {Extent::all, Extent::contractions}) {
     const std::shared_ptr<ir::Graph> copy = graph.clone();
     std::vector<std::string> said = Lowering(*copy, options.narrow, extent, observations, options.largest_rounding_error(options.narrow)).run();
-    const double error = runs ? largest_error(run_seeded(*copy, options.seed), expected) : 0;
+    const double error = runs ? largest_float_error(run_seeded(*copy, options.seed), expected) : 0;
     if (error <= options.largest_output_error) {
       Lowering(graph, options.narrow, extent, observations, options.largest_rounding_error(options.narrow)).run();
       lines.insert(lines.end(), said.begin(), said.end());

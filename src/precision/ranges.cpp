@@ -5,15 +5,13 @@
 #include <limits>
 #include <set>
 
-#include "base/dispatch.h"
+#include "base/distance.h"
 #include "base/error.h"
 #include "ops/evaluate.h"
 #include "ops/seeded_inputs.h"
 
 namespace burnish::precision {
 namespace {
-
-constexpr double infinite = std::numeric_limits<double>::infinity();
 
 template <class Narrow>
 Observed observe_as(const Tensor& tensor) {
@@ -29,19 +27,6 @@ Observed observe_as(const Tensor& tensor) {
   }
   observed.rounding_error = total > 0 ? std::sqrt(error / total) : 0;
   return observed;
-}
-
-template <class T>
-double relative_error(const Tensor& got, const Tensor& expected) {
-  double error = 0, total = 0;
-  for (int64_t i = 0; i < expected.size(); ++i) {
-    const double a = static_cast<double>(got.data<T>()[i]), b = static_cast<double>(expected.data<T>()[i]);
-    if (a == b || (std::isnan(a) && std::isnan(b))) continue;
-    if (!std::isfinite(a) || !std::isfinite(b)) return infinite;
-    error += (a - b) * (a - b);
-    total += b * b;
-  }
-  return error == 0 ? 0 : total > 0 ? std::sqrt(error / total) : infinite;
 }
 
 }  // namespace
@@ -65,11 +50,11 @@ std::vector<Tensor> run_seeded(const ir::Graph& graph, uint64_t seed) {
   return ops::evaluate(graph, ops::seeded_inputs(graph, seed));
 }
 
-double largest_error(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
+double largest_float_error(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
   double largest = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
-    if (got[i].shape() != expected[i].shape()) return infinite;
-    if (expected[i].dtype() == DType::f32) largest = std::max(largest, relative_error<float>(got[i], expected[i]));
+    if (got[i].shape() != expected[i].shape()) return std::numeric_limits<double>::infinity();
+    if (expected[i].dtype() == DType::f32) largest = std::max(largest, relative_error(got[i], expected[i]));
   }
   return largest;
 }

@@ -30,7 +30,7 @@ std::vector<Tensor> run_seeded(const ir::Graph& graph, uint64_t seed);
 
 /// The largest relative L2 of `got` against `expected` over all outputs of floats; infinite where one holds NaN and the
 /// other does not.
-double largest_error(const std::vector<Tensor>& got, const std::vector<Tensor>& expected);
+double largest_float_error(const std::vector<Tensor>& got, const std::vector<Tensor>& expected);
 
 /// Multiplications that one run at opt takes in convolutions and products, about.
 double contraction_macs(const ir::Graph& graph);

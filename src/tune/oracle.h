@@ -46,8 +46,6 @@ class Trial {
 TrialResult try_candidate(const device::Problem& problem, const device::Tactic& tactic, const device::Candidate& candidate,
                           const std::vector<Tensor>& expected, device::Device& device, double budget_us);
 
-/// The relative L2 distance of two tensors of one floating type; infinity where one has a NaN and the other not.
-double relative_error(const Tensor& result, const Tensor& expected);
 /// The distance that a kernel may have from the reference for elements of this type (accumulation in FP32): rounding of the
 /// result, with room for another order of summation and Winograd's transforms.
 double allowed_error(DType dtype);

@@ -52,7 +52,7 @@ TEST(LowerPrecision, KeepsWhatOverflowsAndTheTypesOfInputsAndOutputs) {
     EXPECT_EQ(types_of(*graph, "tanh"), std::vector{narrow});
     EXPECT_EQ(graph->value(graph->inputs()[0]).type.dtype, DType::f32);
     EXPECT_EQ(graph->value(graph->outputs[0].value).type.dtype, DType::f32);
-    EXPECT_LT(precision::largest_error(precision::run_seeded(*graph, 7), expected), narrow == DType::f16 ? 2e-3 : 1.6e-2);
+    EXPECT_LT(precision::largest_float_error(precision::run_seeded(*graph, 7), expected), narrow == DType::f16 ? 2e-3 : 1.6e-2);
     EXPECT_FALSE(lines.empty());
   }
 }
@@ -68,7 +68,7 @@ TEST(LowerPrecision, LeavesMoreInFp32WhereTheOutputsAreTooFarOff) {
   const std::vector<Tensor> expected = precision::run_seeded(*graph, 3);
   precision::lower_precision(*graph, {});
   EXPECT_EQ(types_of(*graph, "add"), std::vector{DType::f32});
-  EXPECT_LT(precision::largest_error(precision::run_seeded(*graph, 3), expected), 1e-6);
+  EXPECT_LT(precision::largest_float_error(precision::run_seeded(*graph, 3), expected), 1e-6);
 }
 
 TEST(LowerPrecision, CountsTheMultiplicationsOfAConvolutionAndAProduct) {

@@ -8,8 +8,8 @@
 #include <numeric>
 
 #include "base/dispatch.h"
+#include "base/distance.h"
 #include "base/error.h"
-#include "tune/oracle.h"
 
 namespace burnish::tool {
 
@@ -18,7 +18,7 @@ Difference difference(const Tensor& result, const Tensor& expected) {
           "{} {} where {} {} was expected", dtype_name(result.dtype()), shape_text(result.shape()),
           dtype_name(expected.dtype()), shape_text(expected.shape()));
   Difference made;
-  made.relative_l2 = tune::relative_error(result, expected);
+  made.relative_l2 = relative_error(result, expected);
   dispatch(NumberAndBoolTypes{}, expected.dtype(), [&]<class T>(Type<T>) {
     const T *a = result.data<T>(), *b = expected.data<T>();
     for (int64_t i = 0; i < expected.size(); ++i) {

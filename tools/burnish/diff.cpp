@@ -162,6 +162,7 @@ int diff_layers(const DiffOptions& options, const CommonOptions& common) {
   CommonOptions loosest = common;
   for (const std::string& way : ways) {
     CommonOptions one = common;
+    one.force_precision = true;  // what is asked about is the result, not its speed
     if (by_device)
       one.device = way;
     else
@@ -204,7 +205,8 @@ int diff_bisect(const DiffOptions& options, const CommonOptions& common) {
     throw UsageError(
         fmt::format("'{}' is an engine; --bisect builds a model, to stop on the way", options.a));
   const Model model = Model::load(options.a);
-  const BuildOptions asked = build_options(common);
+  BuildOptions asked = build_options(common);
+  asked.force_precision = true;
   const std::shared_ptr<ir::Graph> graph = build_internal::requested_graph(model, asked);
   const double tolerance = options.tolerance >= 0 ? options.tolerance : default_tolerance(common, *graph);
   const build_internal::Culprit culprit =

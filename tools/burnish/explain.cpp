@@ -81,6 +81,12 @@ void print_rewrites(const json& record) {
     fmt::print("  {} at {}: {}\n", text_of(one, "rule"), text_of(one, "where"), text_of(one, "reason"));
 }
 
+void print_precision(const json& record) {
+  if (record.at("precision").empty()) return;
+  fmt::print("\nPrecision\n");
+  for (const json& note : record.at("precision")) fmt::print("  {}\n", note.get<std::string>());
+}
+
 void print_regions(const json& record) {
   fmt::print("\nFused into one kernel\n");
   for (const json& kernel : record.at("kernels"))
@@ -136,6 +142,7 @@ int run(const std::string& path, const CommonOptions& common) {
                           if (!common.quiet) {
                             print_summary(record, sorted(ops));
                             print_rewrites(record);
+                            print_precision(record);
                             print_regions(record);
                             print_kernels(record);
                           }

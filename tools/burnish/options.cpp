@@ -96,6 +96,7 @@ Shape parse_shape(const std::string& option, const std::string& text) {
 
 BuildOptions build_options(const CommonOptions& options) {
   BuildOptions built;
+  built.force_precision = options.force_precision;
   built.device = options.device;
   for (const std::string& name : options.precision) {
     const auto precision = parse_precision(name);

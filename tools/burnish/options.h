@@ -17,6 +17,7 @@ namespace burnish::tool {
 struct CommonOptions {
   std::string device;
   std::vector<std::string> precision;
+  bool force_precision = false;  ///< no option: a command's own wish
   std::vector<std::string> shape, min_shape, opt_shape, max_shape;  ///< NAME=1x3x224x224
   std::vector<std::string> io;                                      ///< NAME=fp16:nhwc
   int threads = 0;
