@@ -15,6 +15,21 @@
 
 namespace burnish::onnx {
 
+/// Thrown where the branches of an If differ in the rank of a result and only a run decides between them:
+/// what comes behind cannot be imported once for both (import_outputs).
+struct RankDependsOnCondition {
+  ir::ValueId condition;
+  int64_t number = 0;  ///< of the If, counted as Conditions does
+  std::string source;
+};
+
+/// What is taken for granted while a graph is imported: which branch some of its Ifs take.
+struct Conditions {
+  const ir::Graph* graph = nullptr;  ///< into which the Ifs are imported
+  std::map<int64_t, bool> decided;   ///< by number
+  int64_t met = 0;                   ///< Ifs so far whose condition is not known at import
+};
+
 /// What all graphs of a model share while it is imported.
 struct ModelContext {
   ModelContext(const ModelProto& model, TensorSource source);
@@ -25,6 +40,7 @@ struct ModelContext {
   int64_t nodes = 0;  ///< imported so far, functions and repeated bodies included
   int depth = 0;      ///< of functions and bodies that are being imported
   int64_t bodies = 0;
+  Conditions conditions;
   /// Constants whose data import went by, or that bodies hold copies of.
   std::set<std::string> fixed;
 
@@ -71,7 +87,8 @@ class GraphImporter {
 
   void define(std::string_view name, ir::ValueId value);  ///< throws Error if the name is taken
   bool defines(std::string_view name) const { return values_.contains(name) || sequences_.contains(name); }
-  ir::ValueId resolve(std::string_view name);  ///< throws Error if nothing makes it
+  bool is_visible(std::string_view name) const;  ///< made here or around here
+  ir::ValueId resolve(std::string_view name);    ///< throws Error if nothing makes it
   /// The values of a sequence made here or around here; null where the name is no sequence's.
   const std::vector<ir::ValueId>* find_sequence(std::string_view name) const;
   void add_initializers(const GraphProto& graph);
@@ -92,7 +109,6 @@ class GraphImporter {
   void import_node(const NodeProto& node);
   void lower(const NodeProto& node);
   void call(const NodeProto& node, const FunctionProto& function);
-  bool is_visible(std::string_view name) const;
   void fold(const ir::Node& node);
 
   ModelContext& model_;
@@ -106,5 +122,10 @@ class GraphImporter {
   std::map<std::string_view, const AttributeProto*> function_attributes_;
   std::map<ir::ValueId, Tensor> constants_;  // what constant() worked out
 };
+
+/// Imports the graph's nodes and gives its outputs. Where a condition of an If decides the rank of what
+/// follows, the graph becomes an If on it of the whole graph, imported once for each branch.
+std::vector<ir::ValueId> import_outputs(GraphImporter& importer, const GraphProto& proto,
+                                        const std::map<int64_t, bool>& decided = {});
 
 }  // namespace burnish::onnx

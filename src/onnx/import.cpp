@@ -137,14 +137,17 @@ void add_inputs(const GraphProto& proto, ModelContext& model, GraphImporter& imp
   }
 }
 
-void add_outputs(const GraphProto& proto, GraphImporter& importer) {
-  ir::Graph& graph = importer.graph();
+void check_output_names(const GraphProto& proto) {
   require(!proto.outputs.empty(), "the model has no outputs");
   std::set<std::string_view> names;
-  for (const ValueInfoProto& output : proto.outputs) {
+  for (const ValueInfoProto& output : proto.outputs)
     require(names.insert(output.name).second, "two outputs are called '{}'", output.name);
-    require(importer.defines(output.name), "nothing makes the output '{}'", output.name);
-    const ir::ValueId value = importer.resolve(output.name);
+}
+
+void add_outputs(const GraphProto& proto, const std::vector<ir::ValueId>& values, ir::Graph& graph) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const ValueInfoProto& output = proto.outputs[i];
+    const ir::ValueId value = values[i];
     const DType made = graph.value(value).type.dtype;
     const auto declared = element_dtype(output.element_type);
     require(output.kind != ValueKind::tensor || output.element_type == 0 || (declared && *declared == made),
@@ -180,8 +183,8 @@ ImportedModel import_bytes(std::string_view bytes, std::shared_ptr<const MappedF
   for (ir::ValueId id : imported.graph->constants())
     imported.weights.emplace(imported.graph->value(id).name, imported.graph->value(id).constant);
   add_inputs(*proto.graph, context, importer);
-  importer.import_nodes(proto.graph->nodes);
-  add_outputs(*proto.graph, importer);
+  check_output_names(*proto.graph);
+  add_outputs(*proto.graph, import_outputs(importer, *proto.graph), *imported.graph);
   imported.graph->remove_dead();
   ir::verify(*imported.graph);
   imported.fixed_weights = std::move(context.fixed);

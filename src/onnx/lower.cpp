@@ -8,6 +8,7 @@
 #include "onnx/graph_importer.h"
 #include "ops/host.h"
 #include "ops/infer.h"
+#include "ops/table.h"
 
 namespace burnish::onnx {
 namespace {
@@ -213,6 +214,24 @@ std::optional<std::vector<int64_t>> Lower::known_integers(ir::ValueId value) con
   return ops::integers_of(data);
 }
 
+std::vector<std::optional<int64_t>> Lower::known_elements(ir::ValueId value) const {
+  if (const auto all = known_integers(value)) return {all->begin(), all->end()};
+  const ir::Graph& graph = importer_.graph();
+  const ir::Node* node = graph.producer(value);
+  if (!node || node->op != &ops::def::concat || graph.value(value).type.rank() != 1) return {};
+  std::vector<std::optional<int64_t>> elements;
+  for (ir::ValueId part : node->inputs) {
+    const ir::Dim& length = graph.value(part).type.shape[0];
+    if (!length.is_constant() || length.constant() > 64) return {};
+    const auto known = known_integers(part);
+    if (known)
+      elements.insert(elements.end(), known->begin(), known->end());
+    else
+      elements.resize(elements.size() + static_cast<size_t>(length.constant()));
+  }
+  return elements;
+}
+
 ir::ValueId Lower::emit(const ops::OpDef& op, ir::Attributes attributes, std::vector<ir::ValueId> inputs) {
   return emit_many(op, std::move(attributes), std::move(inputs), 1)[0];
 }
@@ -306,6 +325,18 @@ size_t Lower::body_inputs(std::string_view attribute) const {
 }
 size_t Lower::body_outputs(std::string_view attribute) const {
   return subgraph(find(attribute), attribute).outputs.size();
+}
+
+std::optional<int64_t> Lower::number_condition() {
+  Conditions& conditions = importer_.model().conditions;
+  if (conditions.graph != &importer_.graph()) return std::nullopt;
+  return conditions.met++;
+}
+
+std::optional<bool> Lower::decided(int64_t number) const {
+  const std::map<int64_t, bool>& decided = importer_.model().conditions.decided;
+  const auto found = decided.find(number);
+  return found == decided.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::vector<ir::ValueId> Lower::captures(std::initializer_list<std::string_view> attributes) const {

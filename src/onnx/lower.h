@@ -88,6 +88,9 @@ class Lower {
   Tensor constant(ir::ValueId value) const;
   /// What a small integer tensor holds, if import can tell and no symbol is in it.
   std::optional<std::vector<int64_t>> known_integers(ir::ValueId value) const;
+  /// The same of an integer vector of which perhaps only some elements are known; empty where not even their
+  /// number is.
+  std::vector<std::optional<int64_t>> known_elements(ir::ValueId value) const;
 
   // --- building ---
   ir::ValueId emit(const ops::OpDef& op, ir::Attributes attributes, std::vector<ir::ValueId> inputs);
@@ -115,6 +118,10 @@ class Lower {
   void set_sequence(int i, std::vector<ir::ValueId> values);
 
   // --- subgraphs (If, Loop, Scan) ---
+  /// The node as an If whose condition only a run tells: its number, and the branch that is taken for granted
+  /// all the same. Without a number where it is in a body, whose Ifs cannot be decided for the whole graph.
+  std::optional<int64_t> number_condition();
+  std::optional<bool> decided(int64_t number) const;
   /// The values around the node that the subgraph attributes read and that are not constant, each once.
   std::vector<ir::ValueId> captures(std::initializer_list<std::string_view> attributes) const;
   /// How many inputs and outputs a subgraph attribute declares.

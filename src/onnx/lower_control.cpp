@@ -1,8 +1,10 @@
 // If, Loop and Scan: subgraphs become closed bodies.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "onnx/graph_importer.h"
 #include "onnx/lower.h"
 #include "onnx/lowerings.h"
 
@@ -68,16 +70,30 @@ ir::TensorType element_type(ir::TensorType type, int64_t axis) {
   return type;
 }
 
+bool ranks_differ(const ir::Graph& one, const ir::Graph& other) {
+  return !std::equal(one.outputs.begin(), one.outputs.end(), other.outputs.begin(), other.outputs.end(),
+                     [&](const ir::Output& a, const ir::Output& b) {
+                       return one.value(a.value).type.rank() == other.value(b.value).type.rank();
+                     });
+}
+
 }  // namespace
 
-/// A condition that is known at import leaves one branch, in the node's place.
+/// A condition that is known at import, or taken for granted, leaves one branch, in the node's place.
 void lower_if(Lower& node) {
   const ir::ValueId condition = node.needed_input(0);
-  if (const auto known = node.known_integers(condition); known && known->size() == 1)
-    return set_outputs(node, node.inline_body(known->front() ? "then_branch" : "else_branch"));
+  const auto known = node.known_integers(condition);
+  const bool is_known = known && known->size() == 1;
+  const auto number = is_known ? std::nullopt : node.number_condition();
+  const auto taken = is_known ? std::optional(known->front() != 0)
+                     : number ? node.decided(*number)
+                              : std::nullopt;
+  if (taken) return set_outputs(node, node.inline_body(*taken ? "then_branch" : "else_branch"));
   const std::vector<ir::ValueId> captures = node.captures({"then_branch", "else_branch"});
   std::vector<std::shared_ptr<ir::Graph>> bodies = {node.body("then_branch", {}, captures),
                                                     node.body("else_branch", {}, captures)};
+  if (number && ranks_differ(*bodies[0], *bodies[1]))
+    throw RankDependsOnCondition{condition, *number, node.source()};
   std::vector<ir::ValueId> inputs = {condition};
   inputs.insert(inputs.end(), captures.begin(), captures.end());
   const int outputs = static_cast<int>(bodies[0]->outputs.size());

@@ -60,6 +60,22 @@ void lower_constant_of_shape(Lower& node) {
   node.set_output(0, node.emit(def::expand, {node.add_constant(value.reshaped({})), node.needed_input(0)}));
 }
 
+/// Of a target of which only a part is known, that part: the result's dimensions where the target says more
+/// than 1. A reshape states them, with 0 ("as it is") for the others, so that what follows can go by them.
+void lower_expand(Lower& node) {
+  const ir::ValueId x = node.needed_input(0), shape = node.needed_input(1);
+  const ir::ValueId expanded = node.emit(def::expand, {x, shape});
+  const auto target = node.known_elements(shape);
+  const size_t rank = static_cast<size_t>(node.rank(expanded));
+  std::vector<int64_t> stated(rank, 0);
+  for (size_t i = 0; i < target.size() && target.size() <= rank; ++i) {
+    const size_t d = rank - target.size() + i;
+    if (target[i] && *target[i] > 1 && !node.type(expanded).shape[d].is_constant()) stated[d] = *target[i];
+  }
+  const bool adds = std::any_of(stated.begin(), stated.end(), [](int64_t dim) { return dim != 0; });
+  node.set_output(0, adds ? node.emit(def::reshape, {expanded, node.add_integers(stated)}) : expanded);
+}
+
 void lower_eye_like(Lower& node) {
   const ir::ValueId x = node.needed_input(0);
   node.set_output(

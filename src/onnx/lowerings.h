@@ -25,6 +25,7 @@ class Lower;
   X("Squeeze", "", 1, lower_squeeze) \
   X("Unsqueeze", "", 1, lower_unsqueeze) \
   X("ConstantOfShape", "", 9, lower_constant_of_shape) \
+  X("Expand", "", 8, lower_expand) \
   X("EyeLike", "", 9, lower_eye_like) \
   X("Concat", "", 1, lower_concat_1) \
   X("Split", "", 1, lower_split) \

@@ -171,7 +171,6 @@ const OpDef expand = op("expand")
                          .infer(infer_expand)
                          .reference(reference_expand)
                          .fusion(Fusion::injective)
-                         .onnx("Expand", 8)
                          .summary("x and shape broadcast together");
 const OpDef tile = op("tile")
                        .input("x")

@@ -56,6 +56,72 @@ TEST(If, WithAKnownConditionLeavesOneBranch) {
               ElementsAre(11, 18));
 }
 
+/// p = 10 x without its first axis where c holds, and the rank of p.
+GraphParts squeezing_choice() {
+  return {.nodes = {node("If", {"c"}, {"s"},
+                         {graph_attribute("then_branch", branch(node("Squeeze", {"x"}, {"r"}))),
+                          graph_attribute("else_branch", branch(node("Identity", {"x"}, {"r"})))}),
+                    node("Mul", {"s", "w"}, {"p"}), node("Shape", {"p"}, {"shape"}),
+                    node("Size", {"shape"}, {"rank"})},
+          .initializers = {tensor<float>("w", FLOAT, {}, {10})},
+          .inputs = {value_info("x", FLOAT, {"1", "3"}), value_info("c", BOOL, {})},
+          .outputs = {value_info("rank", INT64, {}), value_info("c", BOOL, {})}};
+}
+
+TEST(If, OfBranchesThatDifferInRankDecidesForAllThatFollows) {
+  GraphParts parts = squeezing_choice();
+  const auto model = import(parts);
+  const Tensor x = Tensor::of<float>({1, 3}, {1, 2, 3});
+  for (bool holds : {true, false}) {
+    const auto made = ops::evaluate(*model.graph, std::vector<Tensor>{x, Tensor::scalar(holds)});
+    EXPECT_EQ(*made[0].data<int64_t>(), holds ? 1 : 2);
+    EXPECT_EQ(*made[1].data<bool>(), holds);
+  }
+  EXPECT_EQ(ir::print(*ir::parse(ir::print(*model.graph), ops::op_lookup())), ir::print(*model.graph));
+}
+
+TEST(If, MayNotDecideTheRankOfAnOutput) {
+  GraphParts parts = squeezing_choice();
+  parts.outputs = {value_info("p", FLOAT, {})};
+  EXPECT_THAT([&] { import(parts); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("element type and rank must agree")));
+}
+
+/// A row of such Ifs, one for each condition c0, c1, ...; the rank of x at the end.
+GraphParts squeezing_choices(int count) {
+  GraphParts parts = {.nodes = {},
+                      .initializers = {},
+                      .inputs = {value_info("x0", FLOAT, {"1", "1", "1", "1", "1", "1"})},
+                      .outputs = {value_info("rank", INT64, {})}};
+  for (int i = 0; i < count; ++i) {
+    const std::string in = "x" + std::to_string(i), out = "x" + std::to_string(i + 1),
+                      c = "c" + std::to_string(i);
+    parts.nodes.push_back(node("If", {c}, {out},
+                               {graph_attribute("then_branch", branch(node("Squeeze", {in, "axes"}, {"r"}))),
+                                graph_attribute("else_branch", branch(node("Identity", {in}, {"r"})))}));
+    parts.inputs.push_back(value_info(c, BOOL, {}));
+  }
+  parts.initializers.push_back(tensor<int64_t>("axes", INT64, {1}, {0}));
+  parts.nodes.push_back(node("Shape", {"x" + std::to_string(count)}, {"shape"}));
+  parts.nodes.push_back(node("Size", {"shape"}, {"rank"}));
+  return parts;
+}
+
+TEST(If, SeveralThatDifferInRankFollowEachOther) {
+  const auto model = import(squeezing_choices(3));
+  for (int bits = 0; bits < 8; ++bits) {
+    std::vector<Tensor> inputs = {Tensor::of<float>({1, 1, 1, 1, 1, 1}, {7})};
+    int taken = 0;
+    for (int i = 0; i < 3; ++i) {
+      inputs.push_back(Tensor::scalar((bits >> i & 1) != 0));
+      taken += bits >> i & 1;
+    }
+    EXPECT_EQ(*ops::evaluate(*model.graph, inputs)[0].data<int64_t>(), 6 - taken) << bits;
+  }
+  EXPECT_THAT([&] { import(squeezing_choices(5)); },
+              ::testing::ThrowsMessage<Error>(::testing::HasSubstr("more than 4 Ifs")));
+}
+
 /// A loop that appends x to its carried value `v` each time, and gives v's sum at the start of each
 /// iteration.
 GraphParts growing_loop() {

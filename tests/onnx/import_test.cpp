@@ -69,6 +69,23 @@ TEST(Import, SortsNodesAndDropsIdentities) {
   EXPECT_EQ(outputs[0].data<float>()[2], 0);
 }
 
+TEST(Import, KeepsWhatItKnowsOfAnExpandedShape) {
+  const auto model = import(
+      test::model({.nodes = {node("Concat", {"count", "rest"}, {"shape"}, {attribute("axis", 0)}),
+                             node("Expand", {"x", "shape"}, {"e"})},
+                   .initializers = {tensor<int64_t>("rest", INT64, {3}, {1, 3, 1})},
+                   .inputs = {value_info("x", FLOAT, {"2", "1", "1"}), value_info("count", INT64, {"1"})},
+                   .outputs = {value_info("e", FLOAT, {})}}));
+  const auto& shape = model.graph->value(model.graph->outputs[0].value).type.shape;
+  ASSERT_EQ(shape.size(), 4u);
+  EXPECT_TRUE(shape[2].is(3)) << ir::dims_text(shape);
+  const auto made = ops::evaluate(
+      *model.graph, std::vector<Tensor>{Tensor::of<float>({2, 1, 1}, {5, 6}), Tensor::of<int64_t>({1}, {4})});
+  EXPECT_EQ(made[0].shape(), (Shape{4, 2, 3, 1}));
+  EXPECT_EQ(made[0].data<float>()[0], 5);
+  EXPECT_EQ(made[0].data<float>()[3], 6);
+}
+
 TEST(Import, ListsAllUnsupportedOpsAtOnce) {
   const std::string error =
       error_of(test::model({.nodes = {node("Foo", {"x"}, {"a"}, {}, "first"), node("Foo", {"a"}, {"b"}),
