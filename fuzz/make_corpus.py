@@ -57,6 +57,7 @@ def models() -> Iterator[tuple[str, onnx.ModelProto]]:
     yield "pooling", model([node("MaxPool", "x", "a", kernel_shape=[2, 2], strides=[2, 2]), node("AveragePool", "a", "b", kernel_shape=[3, 3], count_include_pad=1, pads=[1, 1, 1, 1]),
                             node("GlobalAveragePool", "b", "y")], [image], ["y"])  # fmt: skip
     yield "gemm_old_broadcast", model([node("Gemm", "x w b", "h", transB=1, broadcast=1), node("Add", "h b", "y", axis=1, broadcast=1)], [info("x")], ["y"], weights=[weight("w", 4, 3), weight("b", 4)], opset=6)
+    yield "no_outputs", model([helper.make_node("Tile", ["x", "repeats"], []), node("Relu", "x", "y")], [info("x"), info("repeats", [2], INT64)], ["y"])
     yield "dynamic_reshape", model([node("Shape", "x", "s"), node("Gather", "s zero", "n"), node("Unsqueeze", "n axes", "u"), node("Concat", "u minus", "t", axis=0), node("Reshape", "x t", "y")],
                                    [info("x", ["n", "c", 4])], ["y"], weights=[numbers("zero", 0), numbers("axes", [0]), numbers("minus", [-1])])  # fmt: skip
     yield "slices", model([node("Slice", "x starts ends axes steps", "a"), node("Pad", "a pads", "b", mode="reflect"), node("Transpose", "b", "y", perm=[1, 0])], [info("x", ["n", 6])], ["y"],

@@ -88,7 +88,7 @@ for target in "${targets[@]}"; do
   else
     failed=$((failed + 1))
     echo "FAIL $target (build-fuzz/$target.log)"
-    grep -E 'ERROR|runtime error|SUMMARY|what\(\)' "build-fuzz/$target.log" | head -n 5
+    grep -E 'ERROR|runtime error|SUMMARY|^ *what\(\)' "build-fuzz/$target.log" | head -n 5
   fi
 done
 echo "$passed passed, $failed failed"

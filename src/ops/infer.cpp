@@ -76,8 +76,11 @@ void infer(ir::Graph& graph, ir::NodeId id) {
                  value.is_constant() && value.constant.raw() ? &value.constant : nullptr};
   }
   const auto fresh = [&](int output, int dim) {
-    // Named after the value, so that inferring again gives the same symbol.
-    return ir::Dim::symbol(fmt::format("{}${}_{}", graph.name == "main" ? "" : graph.name, node.outputs.at(static_cast<size_t>(output)).index, dim));
+    // Named after the value, so that inferring again gives the same symbol; after the node where nobody wants the value.
+    const auto at = static_cast<size_t>(output);
+    const bool wanted = at < node.outputs.size() && node.outputs[at];
+    const std::string owner = wanted ? fmt::to_string(node.outputs[at].index) : fmt::format("n{}_{}", id.index, at);
+    return ir::Dim::symbol(fmt::format("{}${}_{}", graph.name == "main" ? "" : graph.name, owner, dim));
   };
   InferContext context(op, node.attributes, std::move(inputs), static_cast<int>(node.outputs.size()), node.bodies, fresh);
   with_context([&] { return fmt::format("node '{}' ({})", node.source, op.name); }, [&] { op.infer(context); });

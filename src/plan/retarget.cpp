@@ -38,30 +38,42 @@ class Retargeter {
       return;
     }
     if (device::fallback_tactic().supports(problem, device_.info()) && problem.nodes().size() == 1) {
-      take(id, problem, device::fallback_tactic(), {});
+      pack(id, problem, device::fallback_tactic(), {});
       log_.push_back(fmt::format("node '{}': the reference instead of {}", graph_.node(id).source, choice.tactic));
       return;
     }
     expand(id);
   }
 
-  /// Packs with the wanted candidate if the tactic offers it, else with its first one. False if that throws.
+  /// Packs with the wanted candidate if the tactic offers it, else with its first one.
+  void pack(ir::NodeId id, const device::Problem& problem, const device::Tactic& tactic, const std::string& wanted) {
+    const std::vector<device::Candidate> candidates = tactic.candidates(problem, device_);
+    device::Candidate candidate = candidates.at(0);
+    for (const device::Candidate& offered : candidates)
+      if (offered.id == wanted) candidate = offered;
+    std::vector<Tensor> weights(static_cast<size_t>(problem.input_count()));
+    for (int i = 0; i < problem.input_count(); ++i)
+      if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = weight(id, problem.node_inputs()[static_cast<size_t>(i)]);
+    device::Choice choice;
+    choice.tactic = tactic.name();
+    choice.candidate = candidate.id;
+    choice.code = tactic.compile(problem, candidate, device_);
+    choice.constants = tactic.pack(problem, candidate, weights, device_);
+    choices_.resize(graph_.node_capacity());
+    choices_[static_cast<size_t>(id.index)] = std::move(choice);
+  }
+
+  /// What the node's input holds. A damaged engine may not have it.
+  Tensor weight(ir::NodeId id, int input) const {
+    Tensor data = ops::constant_value(graph_, graph_.node(id).inputs[static_cast<size_t>(input)]);
+    require(!data.empty(), "node '{}': the engine holds no data of its weight {} to pack for {}: build the engine again", graph_.node(id).source, input, device_.info().name);
+    return data;
+  }
+
+  /// pack(), or false if the tactic refuses.
   bool take(ir::NodeId id, const device::Problem& problem, const device::Tactic& tactic, const std::string& wanted) {
     try {
-      const std::vector<device::Candidate> candidates = tactic.candidates(problem, device_);
-      device::Candidate candidate = candidates.at(0);
-      for (const device::Candidate& offered : candidates)
-        if (offered.id == wanted) candidate = offered;
-      std::vector<Tensor> weights(static_cast<size_t>(problem.input_count()));
-      for (int i = 0; i < problem.input_count(); ++i)
-        if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = ops::constant_value(graph_, graph_.node(id).inputs[static_cast<size_t>(problem.node_inputs()[static_cast<size_t>(i)])]);
-      device::Choice choice;
-      choice.tactic = tactic.name();
-      choice.candidate = candidate.id;
-      choice.code = tactic.compile(problem, candidate, device_);
-      choice.constants = tactic.pack(problem, candidate, weights, device_);
-      choices_.resize(graph_.node_capacity());
-      choices_[static_cast<size_t>(id.index)] = std::move(choice);
+      pack(id, problem, tactic, wanted);
       return true;
     } catch (const Error&) {
       return false;
@@ -119,7 +131,7 @@ class Retargeter {
     const device::Problem problem = device::Problem::of(graph_, copy);
     for (const device::Tactic* tactic : device_.tactics())
       if (tactic->supports(problem, device_.info()) && take(copy, problem, *tactic, {})) return graph_.node(copy).outputs[0];
-    take(copy, problem, device::fallback_tactic(), {});
+    pack(copy, problem, device::fallback_tactic(), {});
     return graph_.node(copy).outputs[0];
   }
 

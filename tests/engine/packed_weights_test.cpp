@@ -85,6 +85,18 @@ TEST_P(Devices, RefusePackedWeightsThatAreMissingOrTooShort) {
   EXPECT_GE(weights, 4);
 }
 
+TEST(PackedWeights, AreNotMadeOfWeightsThatAreMissing) {
+  const std::string path = testing::TempDir() + "all_weights.burnish", changed = testing::TempDir() + "no_weight.burnish";
+  engine_for("cpu").save(path);
+  const engine::SectionFile file = engine::SectionFile::open(path);
+  json program = json::parse(file.section(engine::SectionId::program));
+  rewrite(file, program, changed);
+  EXPECT_NO_THROW(run(changed, "reference"));
+  program["constants"][0] = {0, 0};
+  rewrite(file, program, changed);
+  EXPECT_THROW(run(changed, "reference"), Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Engine, Devices, ::testing::Values("reference", "cpu"),
                          [](const auto& info) { return info.param; });
 

@@ -91,6 +91,21 @@ TEST(Attributes, NoToleranceReachesInfinity) {
   EXPECT_TRUE(ir::same_attribute(1.0, 1.0 + 1e-9));
 }
 
+TEST(Infer, OutputsThatNobodyWantsHaveSizesOfTheirOwn) {
+  const auto graph = ir::parse(R"(graph main(%x: f32[4], %z: f32[4]) {
+  _, %a = unique(%x) : _, i64[n]
+  _, %b = unique(%z) : _, i64[m]
+  yield a=%a, b=%b
+}
+)", ops::op_lookup());
+  ops::infer(*graph);
+  const auto size_of = [&](size_t i) { return graph->value(graph->outputs[i].value).type.shape.at(0); };
+  EXPECT_NE(size_of(0), size_of(1));
+  const Dim before = size_of(0);
+  ops::infer(*graph);
+  EXPECT_EQ(size_of(0), before);
+}
+
 TEST(Evaluate, RunsAGraphOnTheReference) {
   const auto graph = ir::parse(small_graph, ops::op_lookup());
   const Tensor x = Tensor::of<float>({2, 4}, {1, -1, 2, -2, 3, -3, 4, -4});

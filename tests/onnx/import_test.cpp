@@ -86,6 +86,15 @@ TEST(Import, KeepsWhatItKnowsOfAnExpandedShape) {
   EXPECT_EQ(made[0].data<float>()[3], 6);
 }
 
+TEST(Import, TakesNodesWithoutOutputs) {
+  const auto model = import(test::model(
+      {.nodes = {node("Tile", {"x", "repeats"}, {}), node("Relu", {"x"}, {"y"})},
+       .initializers = {},
+       .inputs = {value_info("x", FLOAT, {"3"}), value_info("repeats", INT64, {"1"})},
+       .outputs = {value_info("y", FLOAT, {})}}));
+  EXPECT_EQ(ir::dims_text(model.graph->value(model.graph->outputs[0].value).type.shape), "3");
+}
+
 TEST(Import, ListsAllUnsupportedOpsAtOnce) {
   const std::string error =
       error_of(test::model({.nodes = {node("Foo", {"x"}, {"a"}, {}, "first"), node("Foo", {"a"}, {"b"}),
