@@ -2,6 +2,7 @@
 #include "cuda/body_text.h"
 #include "cuda/elementwise.h"
 #include "cuda/tactics.h"
+#include "device/layout.h"
 #include "ops/data_attributes.h"
 #include "ops/infer.h"
 #include "ops/slice.h"
@@ -157,9 +158,14 @@ class Move : public GeneratedTactic {
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
                                                const device::DeviceInfo&) const override {
-    auto sets = uniform_layouts(problem);
-    if (problem.op(0).name == "transpose")
-      sets = {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
+    const ir::Node* transpose = problem.single(ops::def::transpose);
+    if (!transpose || problem.input_count() != 1) return uniform_layouts(problem);
+    // Those in which nothing moves come first: they are free.
+    std::vector<std::vector<ir::Layout>> sets;
+    const auto& perm = transpose->attributes.as<ops::TransposeAttributes>().perm;
+    for (const auto& [from, to] : device::layouts_without_moves(problem.input(0).shape, perm))
+      sets.push_back({from, to});
+    sets.push_back({ir::Layout::plain, ir::Layout::plain});
     return sets;
   }
 
