@@ -36,6 +36,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       apply_rules("weights"),
       apply_rules("tables"),
       merge_siblings(),
+      apply_rules("rows"),
       apply_rules("views"),
       common_subexpressions(),
       more_rules(options.more_rules),

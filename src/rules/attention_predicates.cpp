@@ -84,6 +84,19 @@ Support keeps_channels(const Match& match, const Arguments& arguments) {
   return same ? Support::yes() : Support::no("[{}] and [{}] differ", ir::dims_text(a), ir::dims_text(b));
 }
 
+/// splits_last(%a, %y): %y's dimensions, ones at the front left out, are %a's but for the last, which is
+/// several.
+Support splits_last(const Match& match, const Arguments& arguments) {
+  const Dims &a = shape_of(match, arguments, 0), &y = shape_of(match, arguments, 1);
+  const auto start =
+      std::find_if(y.begin(), y.end(), [&](const ir::Dim& dim) { return !a.empty() && dim == a[0]; });
+  const bool ones = std::all_of(y.begin(), start, [](const ir::Dim& dim) { return dim.is(1); });
+  const bool splits =
+      ones && static_cast<size_t>(y.end() - start) > a.size() && std::equal(a.begin(), a.end() - 1, start);
+  return splits ? Support::yes()
+                : Support::no("[{}] is not [{}] with the last split", ir::dims_text(y), ir::dims_text(a));
+}
+
 /// same_matrices(%a, %b): the last two dimensions are equal.
 Support same_matrices(const Match& match, const Arguments& arguments) {
   const Dims &a = shape_of(match, arguments, 0), &b = shape_of(match, arguments, 1);
@@ -195,7 +208,8 @@ Support last_of(const Match& match, const Arguments& arguments) {
   return good ? Support::yes() : Support::no("not along the last axis alone");
 }
 
-/// lowest(%x): a constant number that stands for minus infinity: no finite number of its type is lower, or hardly one.
+/// lowest(%x): a constant number that stands for minus infinity: no finite number of its type is lower, or
+/// hardly one.
 Support lowest(const Match& match, const Arguments& arguments) {
   const auto number = arguments.value(0) ? match.number(arguments.value(0)) : std::nullopt;
   if (!number) return Support::no("not a constant of one number");
@@ -212,6 +226,7 @@ constexpr rewrite::NamedPredicate table[] = {
     {"same_shape", 2, same_shape},
     {"static_shape", 1, static_shape, true},
     {"keeps_channels", 2, keeps_channels, true},
+    {"splits_last", 2, splits_last, true},
     {"same_matrices", 2, same_matrices, true},
     {"transposed_matrices", 2, transposed_matrices, true},
     {"same_elements", 2, same_elements},

@@ -115,6 +115,13 @@ AttributeValue target_of_pixels(const Match& match, const Arguments& arguments) 
   return std::vector<int64_t>{0, -1, size_of(match, arguments.value(0), 1)};
 }
 
+/// target_of_heads(%x, %y): what a reshape of %x to [length, batch, heads, size] asks for, of %y's [batch,
+/// heads, length, size].
+AttributeValue target_of_heads(const Match& match, const Arguments& arguments) {
+  const auto& y = match.type(arguments.value(1)).shape;
+  return rewrite::reshape_target(match.type(arguments.value(0)).shape, {y.at(2), y.at(0), y.at(1), y.at(3)});
+}
+
 /// extent(%x, axis): a dimension, which must be a number.
 AttributeValue extent(const Match& match, const Arguments& arguments) {
   return std::vector<int64_t>{size_of(match, arguments.value(0), arguments.integer(1))};
@@ -221,6 +228,7 @@ constexpr rewrite::NamedFunction table[] = {
     {"target_of_rows", 2, target_of_rows},
     {"target_of_rows_like", 2, target_of_rows_like},
     {"target_of_swapped", 2, target_of_swapped},
+    {"target_of_heads", 2, target_of_heads},
     {"target_of_pixels", 1, target_of_pixels},
     {"target_without_last", 1, target_without_last},
     {"swapped_sizes", 2, swapped_sizes},
