@@ -67,6 +67,10 @@ Support analyse_conv(const Problem& problem, const ir::Node& node, Contraction& 
   into.total_rows = into.images * into.rows;
   into.columns = (*weights)[0] / into.groups;
   into.inner = into.channels * into.kernel[0] * into.kernel[1];
+  into.tap_h = into.left_h * into.dilations[0];
+  into.tap_w = into.left_w * into.dilations[1];
+  into.weight_channels = (*weights)[1];
+  into.weight_positions = into.kernel[0] * into.kernel[1];
   return Support::yes();
 }
 
@@ -127,6 +131,37 @@ Support analyse_matmul(const Problem& problem, const ir::Node& node, Contraction
 }
 
 }  // namespace
+
+Contraction Contraction::by_runs() const {
+  Contraction runs = *this;
+  const bool channels_last = left_c.is(1) && left_w == channels, planes = left_w.is(1);
+  if (!conv || groups > 1 || pads[0] || pads[1] || pads_end[0] || pads_end[1] || dilations[1] != 1 ||
+      !channels.is_constant() || (!channels_last && !planes))
+    return runs;
+  // No window reaches beyond the input, so that only its own place need be inside.
+  runs.height = out_height;
+  runs.width = out_width;
+  runs.left_h = left_h * strides[0];
+  runs.left_w = left_w * strides[1];
+  for (int d : {0, 1}) {
+    runs.strides[d] = 1;
+    runs.dilations[d] = 0;
+  }
+  if (channels_last) {
+    runs.channels = channels * kernel[1];
+    runs.kernel[1] = 1;
+    runs.tap_w = 0;
+  } else {
+    runs.channels = kernel[1];
+    runs.kernel[0] = channels.constant();
+    runs.kernel[1] = kernel[0];
+    runs.left_c = 1;
+    runs.tap_w = tap_h;
+    runs.tap_h = left_c;
+    runs.weight_channels = runs.weight_positions = 1;
+  }
+  return runs;
+}
 
 Support Contraction::analyse(const Problem& problem, Contraction& into) {
   bool found = false;

@@ -24,11 +24,19 @@ struct Contraction {
   // strides in elements; of a product, left_h is a row's and left_c an inner step's
   ir::Dim left_image = 0, left_h = 0, left_w = 0, left_c = 1, left_batch = 0, right_n = 0, right_k = 1,
           right_batch = 0;
+  ir::Dim tap_h = 0, tap_w = 0;  ///< what the kernel's next row and column move on
+  /// Inner index k is element k % weight_channels * weight_positions + k / weight_channels of a column's
+  /// weights.
+  int64_t weight_channels = 1, weight_positions = 1;
   ir::ValueId output;  ///< what the contraction gives, before the body
 
   /// Fills `into`, or says why the problem is none. Convolutions of one or two spatial dimensions.
   static Support analyse(const device::Problem& problem, Contraction& into);
   static Contraction of(const device::Problem& problem);
+  /// A convolution without padding as one that reads longer runs of memory (patch embeddings): of
+  /// channels-last pixels, those of a window's row are one pixel of more channels; of planes, a row of the
+  /// window is the channels, and planes and rows are the kernel. The same where that cannot be.
+  Contraction by_runs() const;
   bool right_is_weight(const device::Problem& problem) const { return problem.is_weight(right); }
 };
 

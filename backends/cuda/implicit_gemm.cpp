@@ -50,6 +50,29 @@ int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 enum class Mode : uint8_t { copied, elements, packed };
 
+bool multiple(const Dim& value, int64_t of) {
+  return value.is_constant() ? value.constant() % of == 0 : ir::mod(value, of).is(0);
+}
+
+/// 16-byte copies need neighbouring inner elements in one piece of memory, at multiples of 16 bytes.
+Mode left_mode(const Contraction& c) {
+  const int64_t chunk = 16 / dtype_bytes(c.dtype);
+  const auto aligned = [&](std::initializer_list<Dim> steps) {
+    return std::all_of(steps.begin(), steps.end(), [&](const Dim& step) { return multiple(step, chunk); });
+  };
+  const bool pieces = c.left_offset % chunk == 0 &&
+                      aligned({c.left_image, c.left_h, c.left_batch, c.tap_h, c.tap_w}) &&
+                      (!c.conv || aligned({c.left_w}));
+  return c.left_c.is(1) && multiple(c.conv ? c.channels : c.inner, chunk) && pieces ? Mode::copied
+                                                                                    : Mode::elements;
+}
+
+/// The problem's contraction, seen as the kernel reads it best.
+Contraction contraction_of(const Problem& problem) {
+  const Contraction contraction = Contraction::of(problem), runs = contraction.by_runs();
+  return left_mode(contraction) == Mode::elements && left_mode(runs) == Mode::copied ? runs : contraction;
+}
+
 class ImplicitGemm : public GeneratedTactic {
  public:
   explicit ImplicitGemm(bool tf32) : tf32_(tf32) {}
@@ -88,7 +111,7 @@ class ImplicitGemm : public GeneratedTactic {
 
   std::vector<Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
     const Problem problem = any.at_opt();
-    const Contraction contraction = Contraction::of(problem);
+    const Contraction contraction = contraction_of(problem);
     std::vector<Candidate> found;
     for (const Tile& tile : tiles)
       for (int split : {1, 2, 4, 8})
@@ -101,14 +124,15 @@ class ImplicitGemm : public GeneratedTactic {
 
   std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
     const Config config = Config::parse(candidate);
-    const Contraction contraction = Contraction::of(problem);
+    const Contraction contraction = contraction_of(problem);
     const std::string element = memory_type(contraction.dtype);
     const auto operand = [&](const char* name, int input, int64_t offset) {
       const std::string pointer = problem.is_weight(input)
                                       ? fmt::format("p.c{}", weight_order(problem, input))
                                       : fmt::format("p.x{}", input);
       return fmt::format(
-          "BURNISH_DEVICE const Element* {}(const Operands& p) {{ return static_cast<const Element*>({}) + {}; "
+          "BURNISH_DEVICE const Element* {}(const Operands& p) {{ return static_cast<const Element*>({}) + "
+          "{}; "
           "}}\n",
           name, pointer, offset);
     };
@@ -123,13 +147,13 @@ class ImplicitGemm : public GeneratedTactic {
                            {"GROUPED", contraction.groups > 1},
                            {"A_MODE", static_cast<int>(left_mode(contraction))},
                            {"B_MODE", static_cast<int>(right_mode(problem, contraction))}}) +
-           operand("a_operand", contraction.left, contraction.left_offset) + operand("b_operand", contraction.right, 0) +
-           Epilogue(problem, contraction).text() + "}\n" + kernel_text("tensor_core") +
-           "namespace burnish {\n" + kernel_text("implicit_gemm");
+           operand("a_operand", contraction.left, contraction.left_offset) +
+           operand("b_operand", contraction.right, 0) + Epilogue(problem, contraction).text() + "}\n" +
+           kernel_text("tensor_core") + "namespace burnish {\n" + kernel_text("implicit_gemm");
   }
 
   Sizes sizes(const Problem& problem, const std::string& candidate) const override {
-    const Contraction c = Contraction::of(problem);
+    const Contraction c = contraction_of(problem);
     const Config config = Config::parse(candidate);
     Sizes sizes;
     sizes.add("rows", c.rows);
@@ -153,6 +177,8 @@ class ImplicitGemm : public GeneratedTactic {
     sizes.add("a_batch", c.left_batch);
     sizes.add("a_h", c.left_h);
     sizes.add("a_c", c.left_c);
+    sizes.add("tap_h", c.tap_h);
+    sizes.add("tap_w", c.tap_w);
     sizes.add("b_n", c.right_n);
     sizes.add("b_k", c.right_k);
     sizes.add("b_batch", c.right_batch);
@@ -163,7 +189,7 @@ class ImplicitGemm : public GeneratedTactic {
   std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate,
                                const Arch& arch) const override {
     const Config config = Config::parse(candidate);
-    const auto [m, n, z] = grid(Contraction::of(problem), config);
+    const auto [m, n, z] = grid(contraction_of(problem), config);
     const bool clusters = arch.number >= 90;
     const unsigned threads = static_cast<unsigned>(config.tile.warps_m * config.tile.warps_n * 32),
                    split = static_cast<unsigned>(config.split);
@@ -177,19 +203,19 @@ class ImplicitGemm : public GeneratedTactic {
                          const Arch& arch) const override {
     const Config config = Config::parse(candidate);
     if (arch.number >= 90 || config.split == 1) return 0;
-    const auto [m, n, z] = grid(Contraction::of(problem), config);
+    const auto [m, n, z] = grid(contraction_of(problem), config);
     return size_t{m} * n * z * static_cast<size_t>(config.split * config.tile.m * config.tile.n) *
            sizeof(float);
   }
 
   int in_place_input(const Problem& problem) const override {
-    return reusable_input(problem, Contraction::of(problem));
+    return reusable_input(problem, contraction_of(problem));
   }
 
   std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
                            std::span<const Tensor> weights, device::Device& device) const override {
     std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
-    const Contraction contraction = Contraction::of(problem);
+    const Contraction contraction = contraction_of(problem);
     if (right_mode(problem, contraction) != Mode::packed) return packed;
     packed[static_cast<size_t>(weight_order(problem, contraction.right))] = pack_tiles(
         contraction, Config::parse(candidate.id).tile.n, weights[static_cast<size_t>(contraction.right)]);
@@ -201,19 +227,6 @@ class ImplicitGemm : public GeneratedTactic {
     return {static_cast<unsigned>(divide_up(c.total_rows.constant(), config.tile.m)),
             static_cast<unsigned>(divide_up(c.columns.constant(), config.tile.n)),
             static_cast<unsigned>(c.batch.constant())};
-  }
-
-  static bool multiple(const Dim& value, int64_t of) {
-    return value.is_constant() ? value.constant() % of == 0 : ir::mod(value, of).is(0);
-  }
-
-  /// 16-byte copies need neighbouring inner elements in one piece of memory, at multiples of 16 bytes.
-  static Mode left_mode(const Contraction& c) {
-    const int64_t chunk = 16 / dtype_bytes(c.dtype);
-    const Dim& run = c.conv ? c.channels : c.inner;
-    const bool aligned = c.left_offset % chunk == 0 && multiple(c.left_image, chunk) && multiple(c.left_h, chunk) &&
-                         (!c.conv || multiple(c.left_w, chunk)) && multiple(c.left_batch, chunk);
-    return c.left_c.is(1) && multiple(run, chunk) && aligned ? Mode::copied : Mode::elements;
   }
 
   static Mode right_mode(const Problem& problem, const Contraction& c) {

@@ -34,6 +34,10 @@ void add_contractions(Texts& texts) {
     texts.push_back(conv(dtype, 3, 3, 33, 31, 32, 7, 2, 3, false));
     texts.push_back(conv(dtype, 1, 3, 20, 21, 17, 3, 2, 1, false, 1, "", " nhwc"));
     texts.push_back(conv(dtype, 1, 24, 10, 12, 16, 5, 1, 2, true, 1, "", ""));
+    for (const char* in : {"", " nhwc"}) {  // patches, of an image that they do not fill
+      texts.push_back(conv(dtype, 2, 3, 35, 40, 72, 8, 8, 0, false, 1, in, " nhwc"));
+      texts.push_back(conv(dtype, 1, 2, 48, 64, 24, 16, 8, 0, true, 1, in, " nhwc"));
+    }
     texts.push_back(conv(dtype, 2, 64, 8, 9, 64, 3, 1, 1, false, 4));
     texts.push_back(
         fmt::format("graph problem(%x0: {0}[2,33,96], %w1: {0}[96,136], %w2: {0}[136]) {{ %v0 = matmul(%x0, "

@@ -46,18 +46,14 @@ BURNISH_DEVICE bool inside(const Sizes& s, int h, int w) {
   else return h >= 0;
 }
 
-/// The kernel position and channel of inner index k.
-BURNISH_DEVICE void find_inner(const Sizes& s, int k, int& dh, int& dw, int& c) {
-  if constexpr (CONV) {
-    const int position = k / s.channels;
-    c = k - position * s.channels;
-    const int r = position / s.kernel_w;
-    dh = r * s.dilation_h;
-    dw = (position - r * s.kernel_w) * s.dilation_w;
-  } else {
-    dh = dw = 0;
-    c = k;
-  }
+/// Where inner index k lies from its row's base, and how many pixels from the row's.
+BURNISH_DEVICE int find_inner(const Sizes& s, int k, int& dh, int& dw) {
+  dh = dw = 0;
+  if constexpr (!CONV) return k * s.a_c;
+  const int position = k / s.channels, r = position / s.kernel_w, column = position - r * s.kernel_w;
+  dh = r * s.dilation_h;
+  dw = column * s.dilation_w;
+  return r * s.tap_h + column * s.tap_w + (k - position * s.channels) * s.a_c;
 }
 
 BURNISH_DEVICE Element zero_element() { Element e; if constexpr (sizeof(Element) == 4) e = Element{}; else *reinterpret_cast<uint16_t*>(&e) = 0; return e; }
@@ -65,9 +61,8 @@ BURNISH_DEVICE Element zero_element() { Element e; if constexpr (sizeof(Element)
 /// One stage of A, by 16-byte copies: a thread takes one chunk of every row that is its own.
 BURNISH_DEVICE void copy_a(const Element* a, const Sizes& s, const Rows& rows, int k0, uint32_t to) {
   const int chunk = threadIdx.x & 7, k = k0 + chunk * CHUNK;
-  int dh, dw, c;
-  find_inner(s, k, dh, dw, c);
-  const int step = CONV ? dh * s.a_h + dw * s.a_w + c : c;
+  int dh, dw;
+  const int step = find_inner(s, k, dh, dw);
 #pragma unroll
   for (int i = 0; i < A_ROWS; ++i) {
     const int row = threadIdx.x / 8 + i * A_LANES;
@@ -87,10 +82,10 @@ BURNISH_DEVICE void gather_a(const Element* a, const Sizes& s, int m0, int z, in
 #pragma unroll
     for (int e = 0; e < CHUNK; ++e) {
       const int k = k0 + chunk * CHUNK + e;
-      int dh, dw, c;
-      find_inner(s, k, dh, dw, c);
+      int dh, dw;
+      const int step = find_inner(s, k, dh, dw);
       const bool valid = k < s.inner && inside(s, h + dh, w + dw);
-      gathered.element[e] = valid ? a[base + (CONV ? dh * s.a_h + dw * s.a_w : 0) + c * s.a_c] : zero_element();
+      gathered.element[e] = valid ? a[base + step] : zero_element();
     }
     *reinterpret_cast<Vector<Element, CHUNK>*>(to + place(row, chunk)) = gathered;
   }
