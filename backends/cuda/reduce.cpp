@@ -1,5 +1,6 @@
 // Reductions over axes that are neighbours in memory, by kernels/reduce.cuh.
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "cuda/body_text.h"
@@ -23,14 +24,40 @@ const std::map<std::string, int>& kinds() {
   return kinds;
 }
 
-/// Threads of a block, and blocks that share the length.
+/// How a block is divided: threads side by side over vectors of the inner axes, lines of the outer axes, the
+/// rest over the length; and the blocks of a cluster that share the length. All are powers of two.
 struct Config {
-  int threads = 128, split = 1;
+  int threads = 128, across = 1, lines = 1, split = 1;
 
-  std::string id() const { return fmt::format("t{}.k{}", threads, split); }
+  std::string id() const { return fmt::format("t{}.x{}.l{}.k{}", threads, across, lines, split); }
   static Config parse(const std::string& id);
+  int down() const { return threads / across / lines; }
 };
-constexpr Config configs[] = {{128, 1}, {512, 1}, {256, 8}};
+constexpr Config configs[] = {
+    // rows that lie along memory: some threads of a warp, warps and blocks for each
+    {128, 1, 16, 1},
+    {128, 1, 4, 1},
+    {128, 1, 1, 1},
+    {512, 1, 1, 1},
+    {256, 1, 1, 8},
+    // columns: few side by side where there are few, so that many blocks share the work
+    {128, 2, 1, 1},
+    {256, 2, 1, 1},
+    {128, 4, 1, 1},
+    {256, 4, 1, 1},
+    {512, 4, 1, 1},
+    {128, 4, 8, 1},
+    {256, 16, 1, 1},
+    {256, 32, 1, 1},
+    {128, 4, 1, 4},
+    {256, 4, 1, 4},
+    {128, 4, 1, 8},
+    {256, 4, 1, 8},
+    {512, 4, 1, 8},
+    {512, 2, 1, 8},
+    {256, 8, 1, 4},
+    {256, 8, 1, 8}};
+constexpr size_t most_candidates = 6;
 
 Config Config::parse(const std::string& id) {
   const auto found = std::find_if(std::begin(configs), std::end(configs),
@@ -136,25 +163,21 @@ class Reduce : public GeneratedTactic {
   std::vector<device::Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
     const Problem problem = any.at_opt();
     const Reduction reduction = reduction_of(problem);
-    const int64_t width = int64_t{side_by_side(problem, reduction)} * vector(problem, reduction);
-    const double blocks =
-        static_cast<double>(reduction.outer.constant() * ((reduction.inner.constant() + width - 1) / width));
-    const double bytes =
-        static_cast<double>(reduction.length.constant() * width * dtype_bytes(problem.input(0).dtype));
+    const bool columns = !reduction.inner.is(1);
+    const int64_t vectors = ceil_div(reduction.inner.constant(), vector(problem, reduction));
     // Clusters meet in floats, and every block of one has lines to fold.
     const bool splits = gpu.arch.number >= 90 && any.is_static() &&
-                        compute_type(problem.input(0).dtype) == "float" && reduction.length.constant() >= 256;
+                        compute_type(problem.input(0).dtype) == "float" && reduction.length.constant() >= 64;
     std::vector<device::Candidate> found;
     for (const Config& config : configs) {
-      if (config.split > 1 && !splits) continue;
-      const double rate = config.threads > 128 ? 120e3 : 50e3;  // bytes a microsecond of one block
-      const double waves =
-          std::max(1.0, blocks * config.split * config.threads / (gpu.multiprocessors * 2048.0));
-      found.push_back(
-          {config.id(), 1.8 + (config.split > 1 ? 0.7 : 0) + waves * bytes / config.split / rate});
+      if (columns != (config.across > 1) || (config.split > 1 && !splits)) continue;
+      if (config.across > 2 && config.across >= 2 * vectors)
+        continue;  // half of the threads had nothing to do
+      found.push_back({config.id(), estimate(problem, reduction, config, gpu)});
     }
     std::stable_sort(found.begin(), found.end(),
                      [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    if (found.size() > most_candidates) found.resize(most_candidates);
     return found;
   }
 
@@ -165,14 +188,19 @@ class Reduce : public GeneratedTactic {
            constants_text({{"KIND", kinds().at(problem.op(0).name)},
                            {"THREADS", config.threads},
                            {"SPLIT", config.split},
-                           {"TX", side_by_side(problem, reduction)},
-                           {"VECTOR", vector(problem, reduction)}}) +
+                           {"TX", config.across},
+                           {"TY", config.down()},
+                           {"LINES", config.lines},
+                           {"VECTOR", vector(problem, reduction)},
+                           {"ALONG", reduction.inner.is(1)},
+                           {"BATCH", batch(problem, reduction, config)}}) +
            "}\n" + kernel_text("tensor_core") + "namespace burnish {\n" + kernel_text("reduce");
   }
 
   Sizes sizes(const Problem& problem, const std::string&) const override {
     const Reduction reduction = reduction_of(problem);
     Sizes sizes;
+    sizes.add("outer", reduction.outer);
     sizes.add("length", reduction.length);
     sizes.add("inner", reduction.inner);
     return sizes;
@@ -182,29 +210,62 @@ class Reduce : public GeneratedTactic {
                                const Arch&) const override {
     const Reduction reduction = reduction_of(problem), text = reduction_of(written);
     const Config config = Config::parse(candidate);
-    const int64_t width = int64_t{side_by_side(written, text)} * vector(written, text);
     Launch launch;
     launch.threads = static_cast<unsigned>(config.threads);
     launch.cluster[2] = static_cast<unsigned>(config.split);
-    launch.grid = {static_cast<unsigned>(reduction.outer.constant()),
-                   static_cast<unsigned>((reduction.inner.constant() + width - 1) / width),
+    launch.grid = {static_cast<unsigned>(blocks(reduction, config, columns(written, text, config))), 1,
                    static_cast<unsigned>(config.split)};
     return {launch};
   }
 
  private:
+  static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+  /// Elements of one access: 16 bytes of the inner axes, or of the length where the inner size is 1.
   static int vector(const Problem& problem, const Reduction& reduction) {
-    if (!reduction.inner.is_constant()) return 1;
+    const Dim& along = reduction.inner.is(1) ? reduction.length : reduction.inner;
+    if (!along.is_constant()) return 1;
     int width = static_cast<int>(16 / dtype_bytes(problem.input(0).dtype));
-    while (reduction.inner.constant() % width) width /= 2;
+    while (along.constant() % width) width /= 2;
     return width;
   }
-  static int side_by_side(const Problem& problem, const Reduction& reduction) {
-    if (!reduction.inner.is_constant()) return 16;
-    const int64_t vectors = reduction.inner.constant() / vector(problem, reduction);
-    int threads = 1;
-    while (threads < 16 && threads < vectors) threads *= 2;
-    return threads;
+  /// The columns of a block.
+  static int64_t columns(const Problem& problem, const Reduction& reduction, const Config& config) {
+    return config.across * int64_t{reduction.inner.is(1) ? 1 : vector(problem, reduction)};
+  }
+  static int64_t blocks(const Reduction& reduction, const Config& config, int64_t columns) {
+    return ceil_div(reduction.outer.constant(), config.lines) * ceil_div(reduction.inner.constant(), columns);
+  }
+  /// The steps along the length that one thread takes.
+  static int64_t steps(const Problem& problem, const Reduction& reduction, const Config& config) {
+    const int64_t all =
+        reduction.length.constant() / (reduction.inner.is(1) ? vector(problem, reduction) : 1);
+    return ceil_div(ceil_div(all, config.split), config.down());
+  }
+  /// Loads that a thread has under way: all of its steps, as far as the registers reach.
+  static int64_t batch(const Problem& problem, const Reduction& reduction, const Config& config) {
+    const int64_t most = std::min(8, 64 / vector(problem, reduction));
+    if (!reduction.length.is_constant()) return std::min<int64_t>(most, 4);
+    return std::clamp<int64_t>(steps(problem, reduction, config), 1, most);
+  }
+
+  /// Microseconds: start and end, the meetings, every wait for a batch of loads, and the slower of the memory
+  /// and what one multiprocessor can read.
+  static double estimate(const Problem& problem, const Reduction& reduction, const Config& config,
+                         const Gpu& gpu) {
+    const double bytes =
+        static_cast<double>((reduction.outer * reduction.length * reduction.inner).constant() *
+                            dtype_bytes(problem.input(0).dtype));
+    const double count =
+        static_cast<double>(blocks(reduction, config, columns(problem, reduction, config))) * config.split;
+    const double waves = std::max(1.0, std::ceil(count * config.threads / (gpu.multiprocessors * 2048.0)));
+    const double batches = std::ceil(static_cast<double>(steps(problem, reduction, config)) /
+                                     static_cast<double>(batch(problem, reduction, config)));
+    const int64_t segment = columns(problem, reduction, config) * dtype_bytes(problem.input(0).dtype);
+    const double apart = reduction.inner.is(1) || segment >= 128 ? 1.0 : segment >= 64 ? 1.1 : 1.4;
+    const double streaming =
+        apart * std::max(bytes / 3e6, bytes / std::min(count, double(gpu.multiprocessors)) / 60e3);
+    return 1.0 + (config.split > 1 ? 0.4 : 0) + 0.1 * (config.threads / 256) + waves * batches * 0.5 +
+           streaming;
   }
 };
 

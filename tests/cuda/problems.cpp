@@ -151,6 +151,26 @@ void add_rows(Texts& texts) {
     texts.push_back(fmt::format(
         "graph problem(%x0: {0}[6,300]) {{ %v0 = reduce_max(%x0) {{axes=[1]}} : {0}[6,1] yield %v0 }}",
         dtype));
+    // columns and rows long enough that blocks of a cluster share them, of widths that vectors do and do not
+    // divide
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,240,17,16] nhwc) {{ %v0 = reduce_mean(%x0) {{axes=[2,3]}} : "
+                    "{0}[2,240,1,1] nhwc yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[3,37,19,13] nhwc) {{ %v0 = reduce_sum(%x0) {{axes=[2,3]}} : "
+                    "{0}[3,37,1,1] nhwc yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,300,5,7]) {{ %v0 = reduce_min(%x0) {{axes=[1]}} : {0}[2,1,5,7] "
+                    "yield %v0 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[61,4,3]) {{ %v0 = reduce_l2(%x0) {{axes=[1]}} : {0}[61,1,3] yield %v0 }}",
+        dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[33,2056]) {{ %v0 = reduce_l1(%x0) {{axes=[1]}} : {0}[33,1] yield %v0 }}",
+        dtype));
   }
 }
 
@@ -179,11 +199,13 @@ void add_moves(Texts& texts) {
         fmt::format("graph problem(%x0: {0}[2,5,3], %x1: {0}[2,4,3]) {{ %v0 = concat(%x0, %x1) {{axis=1}} : "
                     "{0}[2,9,3] yield %v0 }}",
                     dtype));
-    texts.push_back(fmt::format(
-        "graph problem(%x0: {0}[2,16,3,5] nhwc, %x1: {0}[2,8,3,5] nhwc, %x2: {0}[2,32,3,5] nhwc, %w3: {0}[56,1,1], %w4: "
-        "{0}[1,56,1,1]) {{ %v0 = concat(%x0, %x1, %x2) {{axis=1}} : {0}[2,56,3,5] %v1 = mul(%v0, %w3) : {0}[2,56,3,5] "
-        "%v2 = add(%v1, %w4) : {0}[2,56,3,5] %v3 = relu(%v2) : {0}[2,56,3,5] nhwc yield %v3 }}",
-        dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,16,3,5] nhwc, %x1: {0}[2,8,3,5] nhwc, %x2: {0}[2,32,3,5] nhwc, "
+                    "%w3: {0}[56,1,1], %w4: "
+                    "{0}[1,56,1,1]) {{ %v0 = concat(%x0, %x1, %x2) {{axis=1}} : {0}[2,56,3,5] %v1 = mul(%v0, "
+                    "%w3) : {0}[2,56,3,5] "
+                    "%v2 = add(%v1, %w4) : {0}[2,56,3,5] %v3 = relu(%v2) : {0}[2,56,3,5] nhwc yield %v3 }}",
+                    dtype));
   }
 }
 

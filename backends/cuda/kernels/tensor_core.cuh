@@ -97,19 +97,12 @@ BURNISH_DEVICE uint32_t address_in_block(uint32_t address, int block) {
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(block));
   return there;
 }
-/// Eight bytes into a block's shared memory, which arrive on a barrier there; both are addresses of address_in_block().
+/// Eight (or four) bytes into a block's shared memory, which arrive on a barrier there; both are addresses of address_in_block().
 BURNISH_DEVICE void send(uint32_t to, float x, float y, uint32_t barrier) {
   asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%0], {%1, %2}, [%3];" ::"r"(to), "r"(__float_as_uint(x)), "r"(__float_as_uint(y)), "r"(barrier) : "memory");
 }
-/// All threads of the cluster meet, and see what the others wrote to shared memory before.
-BURNISH_DEVICE void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
-/// A float of a block's shared memory, by its address_in_block().
-BURNISH_DEVICE float load_float_from_block(uint32_t address) {
-  float y;
-  asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(y) : "r"(address) : "memory");
-  return y;
+BURNISH_DEVICE void send(uint32_t to, float x, uint32_t barrier) {
+  asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];" ::"r"(to), "r"(__float_as_uint(x)), "r"(barrier) : "memory");
 }
 #endif
 
