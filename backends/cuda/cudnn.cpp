@@ -307,7 +307,8 @@ class Bound : public device::BoundKernel {
   Bound(const Problem& problem, size_t which, CudaDevice& device)
       : problem_(problem), shape_(shape_of(problem)), device_(device), handle_(handle_of(device)) {
     std::lock_guard lock(handle_.mutex);
-    const std::vector<Descriptor> configurations = Graph(problem, handle_.native).configurations();
+    const Graph graph(problem, handle_.native);  // configurations refer to it until the plan is made
+    const std::vector<Descriptor> configurations = graph.configurations();
     require(which < configurations.size(), "cuDNN has no such configuration for these shapes");
     plan_ = std::make_unique<Descriptor>(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
     plan_->set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configurations[which])

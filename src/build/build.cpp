@@ -72,7 +72,7 @@ Engine build(const Model& model, const BuildOptions& asked) {
     state->weights = build_internal::weight_sources(model.state(), *built.program, built.context.log);
     state->record = build_internal::make_record(model.state(), *built.program, built.context);
     log_summary(built.context, options);
-  } catch (const Cancelled&) {
+  } catch (...) {
     cache->save();  // what was measured until then need not be measured again
     throw;
   }

@@ -156,6 +156,8 @@ class Weigher {
     Weighed one{region, region_problem(graph_, region), {}};
     const Weighed* longer = longer_one(one);
     for (const LayoutSet& layouts : sets_for(one.problem)) add_option(one, layouts, longer);
+    // All that the device proposes for an op may be refused when it is tried; the reference takes it as it lies in plain layout.
+    if (one.options.empty() && region.nodes.size() == 1) add_option(one, LayoutSet(sets_for(one.problem).front().size(), ir::Layout::plain), nullptr);
     // The fallback is for what nothing else runs.
     const bool real = std::any_of(one.options.begin(), one.options.end(), [](const Option& option) { return !option.timed->tactic->is_fallback(); });
     if (real) std::erase_if(one.options, [](const Option& option) { return option.timed->tactic->is_fallback(); });

@@ -59,6 +59,28 @@ void give_back_memory() {
 #endif
 }
 
+/// What marks the trial that a device did not survive: the builds after pass over it.
+constexpr std::string_view lost = "lost the device: ";
+
+/// The trial of this way at which an earlier build lost the device; null if there was none.
+const device::Alternative* fatal_trial(const Trials* trials, const Timed& way) {
+  if (!trials) return nullptr;
+  const auto found = std::find_if(trials->begin(), trials->end(), [&](const device::Alternative& trial) {
+    return trial.tactic == way.tactic->name() && trial.candidate == way.candidate.id && trial.refused.starts_with(lost);
+  });
+  return found == trials->end() ? nullptr : &*found;
+}
+
+/// Why nothing can run on the device any more; empty where it still serves.
+std::string why_lost(device::Device& device) {
+  try {
+    device.execute([] {});
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 bool same_ways(const Trials& trials, const std::vector<Timed>& ways) {
   return std::equal(trials.begin(), trials.end(), ways.begin(), ways.end(), [](const device::Alternative& trial, const Timed& way) {
     return trial.tactic == way.tactic->name() && trial.candidate == way.candidate.id;
@@ -184,10 +206,15 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
     reference_ = {key, expected_outputs(problem)};
   }
   const std::vector<std::optional<std::string>> codes = compile_all(problem, ways, *device_);
+  const Trials* const earlier = cache_->find(device_->info().tuning_key, plain_or_not.text());
   std::unique_ptr<Trial> bench;
   Trials trials;
   for (size_t i = 0; i < ways.size(); ++i) {
     device::Alternative& trial = trials.emplace_back(device::Alternative{ways[i].tactic->name(), ways[i].candidate.id, 0, ""});
+    if (const device::Alternative* fatal = fatal_trial(earlier, ways[i])) {
+      trial = *fatal;
+      continue;
+    }
     try {
       if (!bench) bench = std::make_unique<Trial>(problem, reference_.outputs, *device_);
       const TrialResult result = bench->run(*ways[i].tactic, ways[i].candidate, options_.budget_us, codes[i] ? &*codes[i] : nullptr);
@@ -197,6 +224,13 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
       if (!result.wrong.empty()) rejected_.push_back(fmt::format("{}: {} {}: {}", problem.text(), trial.tactic, trial.candidate, result.wrong));
     } catch (const Error& error) {
       trial.refused = one_line(error.what());
+      const std::string loss = why_lost(*device_);
+      if (loss.empty()) continue;
+      trial.refused = one_line(std::string(lost) + loss);
+      const std::string tried = trial.tactic + " " + trial.candidate;
+      std::erase_if(trials, [](const device::Alternative& each) { return !each.refused.starts_with(lost); });
+      cache_->add(device_->info().tuning_key, plain_or_not.text(), std::move(trials));
+      fail("{} was being tried for '{}': {}; the tuning cache remembers it, and the next build passes over it", tried, problem.text(), loss);
     }
   }
   cache_->add(device_->info().tuning_key, plain_or_not.text(), std::move(trials));

@@ -1,0 +1,95 @@
+#include "tune/tuner.h"
+
+#include <gmock/gmock.h>
+
+#include "cover/cover.h"
+#include "fake_device.h"
+#include "ops/table.h"
+
+namespace burnish::tune {
+namespace {
+
+using testing::FakeDevice;
+using testing::FakeTactic;
+using ::testing::HasSubstr;
+
+constexpr const char* conv =
+    "graph problem(%x0: f32[3,2,5,7], %w1: f32[4,2,3,3]) { %v0 = conv(%x0, %w1) {strides=[1,1], "
+    "pads=[1,1,1,1], dilations=[1,1]} : f32[3,4,5,7] "
+    "yield %v0 }";
+
+Tuner tuner_of(const std::shared_ptr<FakeDevice>& device, const std::shared_ptr<TuningCache>& cache) {
+  TunerOptions options;
+  options.budget_us = 1;
+  return Tuner(device, cache, options);
+}
+
+/// x -> conv -> relu -> conv -> y, all of rank 4.
+ir::Graph network() {
+  ir::Graph graph("main");
+  const auto weight = [&](const char* name) {
+    return graph.add_constant(name, Tensor::of<float>({2, 2, 1, 1}, {1, 2, 3, 4}));
+  };
+  const ir::TensorType type{DType::f32, {3, 2, 5, 7}, {}};
+  const auto add = [&](const ops::OpDef& op, ir::Attributes attributes, std::vector<ir::ValueId> inputs,
+                       const char* name) {
+    const ir::ValueId made =
+        graph.node(graph.add_node(op, std::move(attributes), inputs, 1, {name})).outputs[0];
+    graph.value(made).type = type;
+    return made;
+  };
+  const ir::ValueId x = graph.add_input("x", type);
+  const ir::ValueId first = add(ops::def::conv, ops::def::conv.default_attributes, {x, weight("w")}, "first");
+  const ir::ValueId relu = add(ops::def::relu, ir::Attributes(), {first}, "relu");
+  graph.outputs.push_back(
+      {"y", add(ops::def::conv, ops::def::conv.default_attributes, {relu, weight("v")}, "second")});
+  return graph;
+}
+
+TEST(Tuner, AnOpWhoseEveryProposalIsRefusedRunsOnTheReference) {
+  FakeTactic refusing("fake.nhwc", ir::Layout::nhwc);
+  refusing.on_load = [](const device::Problem&) { fail("too little memory"); };
+  const auto device = std::make_shared<FakeDevice>(std::vector<const device::Tactic*>{&refusing});
+  Tuner tuner = tuner_of(device, std::make_shared<TuningCache>(""));
+  ir::Graph graph = network();
+  const cover::Covered covered = cover::cover(graph, tuner, {});
+  int run = 0;
+  for (ir::NodeId id : graph.order()) {
+    const device::Choice& choice = covered.choices[static_cast<size_t>(id.index)];
+    EXPECT_EQ(choice.tactic, "reference") << graph.node(id).op->name;
+    ++run;
+  }
+  EXPECT_EQ(run, 3);
+}
+
+TEST(Tuner, ALostDeviceEndsTheBuildAndTheNextOnePassesOverWhatLostIt) {
+  FakeTactic fatal("fake.fatal", ir::Layout::plain), good("fake.good", ir::Layout::plain);
+  const auto cache = std::make_shared<TuningCache>("");
+  auto device = std::make_shared<FakeDevice>(std::vector<const device::Tactic*>{&fatal, &good});
+  fatal.on_load = [&](const device::Problem&) {
+    device->fault = "GPU 0 is lost to this process";
+    fail("an illegal address");
+  };
+  const device::Problem problem = device::Problem::parse(conv);
+  try {
+    tuner_of(device, cache).best(problem);
+    FAIL() << "a lost device was taken for a refusal";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("fake.fatal only was being tried"));
+    EXPECT_THAT(error.what(), HasSubstr("GPU 0 is lost"));
+  }
+  device->fault.clear();
+  fatal.on_load = [](const device::Problem&) { FAIL() << "tried again"; };
+  const auto kept = std::make_shared<TuningCache>("");  // as the file holds it
+  kept->parse(cache->text());
+  Tuner next = tuner_of(device, kept);
+  const Timed* timed = next.best(problem);
+  ASSERT_NE(timed, nullptr);
+  EXPECT_EQ(timed->tactic->name(), "fake.good");
+  EXPECT_THAT(timed->alternatives.at(0).refused, HasSubstr("lost the device"));
+  // And all of it is measured now.
+  EXPECT_EQ(kept->find("fake", problem.text())->size(), 2u);
+}
+
+}  // namespace
+}  // namespace burnish::tune
