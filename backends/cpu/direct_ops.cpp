@@ -9,6 +9,7 @@ constexpr std::string_view indexed = "moves elements by an index each: its loop 
 constexpr std::string_view tiny = "a few numbers, or sizes alone";
 constexpr std::string_view host =
     "the size of its result depends on data, so the host waits for it in any case";
+constexpr std::string_view theirs = "the user's own code";
 constexpr std::string_view rare = "rare, and threaded; no model that we know spends time in it";
 constexpr std::string_view types = "for element types and cases that our own kernel of the op does not take";
 
@@ -45,6 +46,7 @@ constexpr DirectOp table[] = {
     {"nonzero", host},
     {"unique", host},
     {"non_max_suppression", host},
+    {"host_function", theirs},
     // Reductions and norms.
     {"reduce_sum", types},
     {"reduce_mean", types},

@@ -1,10 +1,13 @@
 #include "cuda/body_text.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "ops/cast.h"
 #include "ops/pointwise.h"
 #include "ops/table.h"
+#include "ops/user.h"
 
 namespace burnish::cuda {
 namespace {
@@ -41,6 +44,7 @@ class AttributeText : public ir::AttributeVisitor {
 };
 
 bool is_cast(const ops::OpDef& op) { return op.name == "cast"; }
+bool is_user(const ops::OpDef& op) { return &op == &ops::def::user_pointwise; }
 bool is_copy(const ops::OpDef& op) { return op.name == "reformat" || op.name == "identity"; }
 
 /// A value of `from`'s compute type as it is after a Cast to `to`.
@@ -136,10 +140,44 @@ std::string literal_text(const Tensor& value) {
                              : fmt::format("{}({}ll)", type, number);
 }
 
+Support has_user_text(const ir::Node& node) {
+  const auto& attributes = node.attributes.as<ops::UserAttributes>();
+  if (attributes.cuda.empty()) return Support::no("{} '{}' has no CUDA text", node.op->name, attributes.name);
+  const auto in_names = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
+  const bool is_name = !attributes.name.empty() &&
+                       !std::isdigit(static_cast<unsigned char>(attributes.name[0])) &&
+                       std::all_of(attributes.name.begin(), attributes.name.end(), in_names);
+  return is_name ? Support::yes() : Support::no("'{}' is no name of a function", attributes.name);
+}
+
+std::string user_text(const std::string& name_space, const ir::Node& node) {
+  const auto& attributes = node.attributes.as<ops::UserAttributes>();
+  // The compiler's messages name the op and count the lines of its own text.
+  return fmt::format(
+      "}}\nnamespace {} {{\n#line 1 \"{}\"\n{}\n#line 1 \"kernel.cu\"\n}}\nnamespace burnish {{\n",
+      name_space, attributes.name, attributes.cuda);
+}
+
+void BodyText::add_user_node(size_t i, const std::string& variable) {
+  const ir::Node& node = problem_.node(i);
+  const std::string name_space = fmt::format("user{}", i),
+                    type = compute_type(problem_.body().value(node.outputs[0]).type.dtype);
+  std::string arguments;
+  for (ir::ValueId input : node.inputs) arguments += (arguments.empty() ? "" : ", ") + name(input);
+  functions_ += user_text(name_space, node);
+  statements_ += fmt::format("    const {0} {1} = {0}(::{2}::{3}({4}));\n", type, variable, name_space,
+                             node.attributes.as<ops::UserAttributes>().name, arguments);
+  define(node.outputs[0], variable);
+}
+
 Support BodyText::supports(const device::Problem& problem, size_t i) {
   const ops::OpDef& op = problem.op(i);
   const ir::Node& node = problem.node(i);
-  if (!op.expression && !is_cast(op) && !is_copy(op)) return Support::no("{} is not pointwise", op.name);
+  if (is_user(op)) {
+    if (Support support = has_user_text(node); !support) return support;
+  } else if (!op.expression && !is_cast(op) && !is_copy(op)) {
+    return Support::no("{} is not pointwise", op.name);
+  }
   for (ir::ValueId value : node.inputs) {
     if (!value) return Support::no("{} lacks an input", op.name);
     if (!problem.literal(value).empty() && problem.literal(value).size() != 1)
@@ -170,6 +208,7 @@ void BodyText::add_node(size_t i) {
     define(node.outputs[0], variable);
     return;
   }
+  if (is_user(op)) return add_user_node(i, variable);
   const ops::Expression& expression = *op.expression;
   DType arithmetic = DType::boolean;
   std::string parameters, arguments;

@@ -16,12 +16,19 @@ std::string compute_type(DType dtype);
 /// `value` as CUDA text of compute_type(dtype).
 std::string literal_text(const Tensor& value);
 
+/// Yes if the user's op carries text, and the name of the function in it.
+Support has_user_text(const ir::Node& node);
+/// The op's text in a namespace of its own, for the scope of namespace burnish: `::NAMESPACE::function(...)`
+/// calls it.
+std::string user_text(const std::string& name_space, const ir::Node& node);
+
 /// The text of a sequence of pointwise nodes.
 class BodyText {
  public:
   explicit BodyText(const device::Problem& problem) : problem_(problem) {}
 
-  /// Yes if the node can be written as a function of single elements.
+  /// Yes if the node can be written as a function of single elements: an op with an expression, or a user's
+  /// with text.
   static Support supports(const device::Problem& problem, size_t node);
 
   /// Says that `value` is the variable `name` of compute_type.
@@ -37,6 +44,9 @@ class BodyText {
   void clear_statements() { statements_.clear(); }
 
  private:
+  /// Calls the function of a user's op.
+  void add_user_node(size_t i, const std::string& variable);
+
   const device::Problem& problem_;
   std::map<ir::ValueId, std::string> names_;
   std::string functions_, statements_;

@@ -23,6 +23,7 @@ std::span<const device::Tactic* const> all_tactics() {
       &move_tactic(),
       &gather_tactic(),
       &normalize_tactic(),
+      &user_kernel_tactic(),
       &per_element_tactic(),
   };
   return tactics;

@@ -19,6 +19,7 @@ const device::Tactic& rows_tactic();
 const device::Tactic& reduce_tactic();
 const device::Tactic& per_element_tactic();
 const device::Tactic& normalize_tactic();
+const device::Tactic& user_kernel_tactic();
 const device::Tactic& cublaslt_tactic();
 const device::Tactic& cudnn_tactic();
 

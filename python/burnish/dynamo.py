@@ -3,8 +3,8 @@
 Dynamo hands over a graph; the whole of it becomes one engine if it can. Otherwise it is cut: what Burnish cannot take
 stays in PyTorch, in as few pieces as possible, and `burnish.explain` says what that is and why. Sizes that Dynamo calls
 dynamic are dynamic in the engine. Weights are compiled in; after a change of them (an optimiser's step,
-load_state_dict, another module with the same code) the next call compiles anew. What writes to `weight.data`, which
-PyTorch does not count as a change, goes unseen.
+load_state_dict, another module with the same code) the next call refits the engine, or where that cannot be, compiles
+anew. What writes to `weight.data`, which PyTorch does not count as a change, goes unseen.
 
 PyTorch finds this file by the package's entry point, without an import of burnish.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from . import _burnish
 from .export import Exported, export
 from .torch_module import call_by_name
+from .weights import new_weights
 
 #: Stands for a size of which nothing is known before the graph runs.
 UNKNOWN_SIZE = 4
@@ -105,12 +107,26 @@ class Variant:
         #: Whether the results are the engine's outputs in a list and nothing else.
         self.direct = [leaf.value for leaf in results if leaf.kind == "tensor"] == self.outputs and len(results) == len(self.outputs)
         self.direct = self.direct and exported.calling.results_spec.type in (tuple, list)
-        fixed = [(position, values[position]) for position, argument in enumerate(arguments) if argument.kind == "weight"]
-        floats = [(position, float(values[position])) for position, argument in enumerate(arguments) if argument.kind == "float"]
-        floats += [(position, float(number)) for position, number in function.numbers.items()]
-        self.signature = _burnish.Signature(torch.Tensor, slots, self.outputs, False, len(arguments), fixed, floats)
         self._slots = slots
-        self._matches = [*fixed, *floats]
+        self._set_fixed(function, arguments, values)
+
+    def _set_fixed(self, function: GraphFunction, arguments: Sequence[Argument], values: Sequence[Any]) -> None:
+        """What is compiled in: a call with other weights or numbers is not this variant's."""
+        weights = [(position, values[position]) for position, argument in enumerate(arguments) if argument.kind == "weight"]
+        self._floats = _numbers_of(function, arguments, values)
+        self.signature = _burnish.Signature(torch.Tensor, self._slots, self.outputs, False, len(arguments), weights, self._floats)
+
+    def refitted(self, function: GraphFunction, arguments: Sequence[Argument], values: Sequence[Any]) -> Variant | None:
+        """The same with other weights, without a build; None where something else differs, or an engine cannot take them."""
+        if _numbers_of(function, arguments, values) != self._floats:
+            return None
+        variant = copy.copy(self)
+        try:
+            variant.engine = self.engine.refit(new_weights(self.engine.metadata["burnish.weights"], function.state_dict()))
+        except _burnish.Error:
+            return None
+        variant._set_fixed(function, arguments, values)
+        return variant
 
     def run(self, args: tuple[Any, ...]) -> Any:
         """The graph's results, for arguments whose tensors need not be plain."""
@@ -129,12 +145,14 @@ class Variant:
 class Piece:
     """A compiled graph. Called like the graph, it gives what that gives, without gradients.
 
-    Weights are compiled in. A call with others (or the same ones, written to since) is compiled for those.
+    Weights are compiled in. A call with others (or the same ones, written to since) has an engine refitted with those, or
+    where that cannot be, is compiled for them.
     """
 
     def __init__(self, graph: torch.fx.GraphModule, arguments: Sequence[Argument], options: Mapping[str, Any]) -> None:
         self._graph, self._arguments, self._options = graph, list(arguments), options
         values = [argument.example for argument in arguments]
+        self._variants: list[Variant] = []
         self._variants = [self._made(values)]
         self._latest = self._variants[0]
 
@@ -155,7 +173,9 @@ class Piece:
     def _made(self, values: Sequence[Any]) -> Variant:
         graph = with_floats(self._graph, self._arguments, values)
         with torch.no_grad():
-            return Variant(GraphFunction(graph, self._arguments, values), self._arguments, values, self._options)
+            function = GraphFunction(graph, self._arguments, values)
+            refitted = (variant.refitted(function, self._arguments, values) for variant in self._variants)
+            return next((variant for variant in refitted if variant), None) or Variant(function, self._arguments, values, self._options)
 
     def _variant_of(self, args: tuple[Any, ...]) -> Variant:
         for variant in self._variants:
@@ -166,6 +186,12 @@ class Piece:
         self._latest = self._made(values)
         self._variants = [self._latest, *self._variants[: MOST_VARIANTS - 1]]
         return self._latest
+
+
+def _numbers_of(function: GraphFunction, arguments: Sequence[Argument], values: Sequence[Any]) -> list[tuple[int, float]]:
+    """The numbers among the arguments that are compiled in, by position."""
+    floats = [(position, float(values[position])) for position, argument in enumerate(arguments) if argument.kind == "float"]
+    return floats + [(position, float(number)) for position, number in function.numbers.items()]
 
 
 def exported_of(function: GraphFunction) -> Exported:

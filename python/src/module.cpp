@@ -8,6 +8,7 @@
 #include "arrays.h"
 #include "device/device.h"
 #include "engine.h"
+#include "functions.h"
 #include "signature.h"
 #include "traces.h"
 
@@ -47,6 +48,7 @@ NB_MODULE(_burnish, module) {
   python::bind_signature(module);
   python::bind_engine(module);
   python::bind_traces(module);
+  python::bind_functions(module);
   module.def(
       "devices", &python::devices,
       "(name that options take, the chip's name, its architecture, bytes of memory) of each device here.");

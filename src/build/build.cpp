@@ -11,6 +11,7 @@
 #include "build/precision.h"
 #include "build/record.h"
 #include "build/streams.h"
+#include "build/user_ops.h"
 #include "build/weights.h"
 #include "rules/library.h"
 #include "runtime/engine_state.h"
@@ -63,6 +64,7 @@ Engine build(const Model& model, const BuildOptions& asked) {
 
   build_internal::ProgramContext fresh{tuner, device, options, more_rules, rewrite::RewriteLog(options.rule_limit)};
   build_internal::declare_weights(model.state(), *graph, fresh.log);
+  build_internal::settle_user_ops(*graph, fresh);
   auto state = std::make_shared<engine_internal::EngineState>();
   state->model_metadata = model.state().metadata;
   try {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cover/moves.h"
+#include "ops/control.h"
 #include "ops/infer.h"
 #include "ops/table.h"
 
@@ -20,7 +21,7 @@ bool runs(const ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);
   const ops::OpDef& op = ops::definition(node);
   const bool weight = !node.outputs.empty() && graph.value(node.outputs[0]).constant_only;
-  return !weight && !op.view && (op.bodies == 0 || node.op == &ops::def::region);
+  return !weight && !op.view && !ops::is_control(op);
 }
 
 bool fusible(const ir::Graph& graph, ir::NodeId id) {

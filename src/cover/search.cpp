@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "ops/control.h"
 
 namespace burnish::cover {
 namespace {
@@ -111,7 +112,7 @@ class Search {
     const bool weight = !node.outputs.empty() && graph_.value(node.outputs[0]).constant_only;
     const ops::OpDef& op = ops::definition(node);
     if (weight) return states;
-    const bool own_kernel = !op.view && !(op.bodies > 0 && op.name != "region");
+    const bool own_kernel = !op.view && !ops::is_control(op);
     for (const State& state : states) {
       const int ending = region_at(state, position);
       if (!own_kernel && ending < 0) {

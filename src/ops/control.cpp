@@ -279,6 +279,8 @@ void reference_scan(const ReferenceCall& call) {
 
 }  // namespace
 
+bool is_control(const ir::Op& op) { return &op == &def::if_else || &op == &def::loop || &op == &def::scan; }
+
 namespace def {
 
 const OpDef if_else = op("if")

@@ -5,7 +5,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "ir/op.h"
+
 namespace burnish::ops {
+
+/// True for if, loop and scan: the runtime runs their bodies as programs of their own. Bodies of other ops only say what
+/// the op computes.
+bool is_control(const ir::Op& op);
 
 /// loop: inputs trip_count, condition, `carried` values, captures. The body takes iteration (i64 scalar),
 /// condition, the carried values and the captures, and gives condition, carried values and what is stacked

@@ -4,6 +4,8 @@
 #define BURNISH_OPS(X)                                        \
   /* region.cpp */                                            \
   X(region) X(reformat)                                       \
+  /* user.cpp */                                              \
+  X(user_pointwise) X(user_kernel) X(host_function)           \
   /* conv.cpp, matmul.cpp, einsum.cpp */                      \
   X(conv) X(conv_transpose) X(deform_conv) X(matmul)          \
   X(einsum)                                                   \

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/dispatch.h"
+#include "ops/control.h"
 #include "ops/op_def.h"
 
 namespace burnish::ops {
@@ -48,8 +49,8 @@ std::optional<int64_t> indexed_dim(const ir::Graph& graph, const ir::Node& node)
   return data.shape[static_cast<size_t>(axis)].constant();
 }
 
-/// One more than the largest index that the input's readers take; 2 where it indexes nothing.
-int64_t integer_bound(const ir::Graph& graph, ir::ValueId input) {
+/// One more than the largest index that the input's readers take; nullopt where it indexes nothing.
+std::optional<int64_t> index_bound(const ir::Graph& graph, ir::ValueId input) {
   std::optional<int64_t> bound;
   std::vector<ir::ValueId> open = {input};
   std::set<ir::ValueId> seen = {input};
@@ -58,14 +59,18 @@ int64_t integer_bound(const ir::Graph& graph, ir::ValueId input) {
     open.pop_back();
     for (const ir::Use& use : graph.value(value).uses) {
       const ir::Node& node = graph.node(use.node);
-      if (use.input == 1 && contains(indexers, node.op->name)) {
+      if (!node.bodies.empty() && !is_control(*node.op)) {
+        const ir::Graph& body = *node.bodies[0];
+        const auto inside = index_bound(body, body.inputs().at(static_cast<size_t>(use.input)));
+        if (inside) bound = std::min(bound.value_or(*inside), *inside);
+      } else if (use.input == 1 && contains(indexers, node.op->name)) {
         if (const auto dim = indexed_dim(graph, node)) bound = std::min(bound.value_or(*dim), *dim);
       } else if (use.input == 0 && contains(passers, node.op->name) && seen.insert(node.outputs[0]).second) {
         open.push_back(node.outputs[0]);
       }
     }
   }
-  return std::max<int64_t>(1, bound.value_or(2));
+  return bound;
 }
 
 }  // namespace
@@ -77,7 +82,7 @@ Tensor seeded_input(const ir::Graph& graph, ir::ValueId input, const Shape& shap
   sequence.generate(mixed.begin(), mixed.end());
   std::mt19937_64 random(seed ^ (static_cast<uint64_t>(mixed[0]) << 32 | mixed[1]));
   Tensor tensor(value.type.dtype, shape);
-  const int64_t bound = is_integer(value.type.dtype) ? integer_bound(graph, input) : 2;
+  const int64_t bound = is_integer(value.type.dtype) ? std::max<int64_t>(1, index_bound(graph, input).value_or(2)) : 2;
   dispatch(AllTypes{}, value.type.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     T* data = tensor.data<T>();

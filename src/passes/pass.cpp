@@ -1,6 +1,7 @@
 #include "passes/pass.h"
 
 #include "base/error.h"
+#include "ops/control.h"
 #include "rules/library.h"
 
 namespace burnish::passes {
@@ -8,8 +9,10 @@ namespace {
 
 void run(ir::Graph& graph, const Pass& pass, rewrite::RewriteLog& log) {
   pass.run(graph, log);
-  for (ir::NodeId id : graph.order())
+  for (ir::NodeId id : graph.order()) {
+    if (!ops::is_control(*graph.node(id).op)) continue;
     for (const auto& body : graph.node(id).bodies) run(*body, pass, log);
+  }
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct Pass {
   std::function<void(ir::Graph&, rewrite::RewriteLog&)> run;
 };
 
-/// Runs each pass in turn on the graph and on the bodies of its nodes. An Error gains the pass's name.
+/// Runs each pass in turn on the graph and on the bodies of if, loop and scan. An Error gains the pass's name.
 void run_passes(ir::Graph& graph, std::span<const Pass> passes, rewrite::RewriteLog& log);
 
 /// One spelling for attributes that mean the same: axes listed and counted from the front, pads as numbers.

@@ -5,12 +5,13 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "ops/control.h"
 #include "ops/evaluate.h"
 #include "ops/table.h"
 
 namespace burnish::plan {
 
-bool is_control(const ir::Node& node) { return node.op->bodies > 0 && node.op->name != "region"; }
+bool is_control(const ir::Node& node) { return ops::is_control(*node.op); }
 
 bool is_weight_node(const ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);

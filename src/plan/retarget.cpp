@@ -122,6 +122,7 @@ class Retargeter {
   ir::ValueId copy_node(const ir::Graph& from, const ir::Node& node, const std::vector<ir::ValueId>& inputs, ir::NodeId before) {
     const ir::NodeId copy = graph_.add_node(*node.op, node.attributes, inputs, static_cast<int>(node.outputs.size()), {}, before);
     graph_.node(copy).source = node.source;
+    graph_.node(copy).bodies = node.bodies;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       ir::Value& output = graph_.value(graph_.node(copy).outputs[i]);
       output.type = from.value(node.outputs[i]).type;

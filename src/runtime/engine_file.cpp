@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "engine/program_file.h"
+#include "ops/table.h"
+#include "ops/user.h"
 #include "plan/retarget.h"
 #include "runtime/engine_state.h"
 
@@ -73,9 +75,22 @@ void check_weights(const std::map<std::string, engine_internal::WeightSource>& w
   }
 }
 
+/// What calls functions of this process is not in the graph.
+void require_closed(const ir::Graph& graph) {
+  for (ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    if (node.op == &ops::def::host_function)
+      fail("the engine cannot be saved: node '{}' calls '{}', a function of this process, which no file can hold. Write it with the IR's ops or as CUDA "
+           "C++ with a reference, or leave it out of the model",
+           node.source, node.attributes.as<ops::HostFunctionAttributes>().name);
+    for (const auto& body : node.bodies) require_closed(*body);
+  }
+}
+
 }  // namespace
 
 void Engine::save(const std::string& path) const {
+  require_closed(*state_->program->graph);
   const device::DeviceInfo& info = state_->program->device->info();
   const json metadata = {{"burnish", BURNISH_VERSION}, {"backend", info.backend}, {"arch", info.arch}, {"device", info.name},
                          {"tuning_key", info.tuning_key}, {"tf32", info.tf32}, {"weights_bytes", state_->weights_bytes}, {"model", state_->model_metadata}};

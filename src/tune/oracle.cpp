@@ -24,7 +24,8 @@ bool takes_any_integers(const device::Problem& problem, ir::ValueId input) {
   const auto& uses = problem.body().value(input).uses;
   return std::all_of(uses.begin(), uses.end(), [&](const ir::Use& use) {
     const ir::Op* op = problem.body().node(use.node).op;
-    return (op == &ops::def::gather && use.input == 1) || (op == &ops::def::attention && use.input == 3);
+    const bool of_users = op == &ops::def::user_pointwise || op == &ops::def::user_kernel;  // by the body
+    return of_users || (op == &ops::def::gather && use.input == 1) || (op == &ops::def::attention && use.input == 3);
   });
 }
 
@@ -36,12 +37,14 @@ bool can_be_tried(const device::Problem& problem) {
     const bool integers = is_integer(dtype) && takes_any_integers(problem, problem.body().inputs()[static_cast<size_t>(i)]);
     if (!is_float(dtype) && dtype != DType::boolean && !integers) return false;
   }
-  for (size_t i = 0; i < problem.nodes().size(); ++i)
+  for (size_t i = 0; i < problem.nodes().size(); ++i) {
+    if (problem.node(i).op == &ops::def::host_function) return false;  // a stranger's code is not called for nothing
     for (size_t j = 0; j < problem.node(i).inputs.size(); ++j) {
       const ops::OpDef& op = problem.op(i);
       const ir::ValueId input = problem.node(i).inputs[j];
       if (input && !op.inputs.empty() && op.inputs[std::min(j, op.inputs.size() - 1)].host && problem.input_index(input) >= 0) return false;
     }
+  }
   return true;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "ir/attributes.h"
+
 namespace burnish::cuda_tests {
 namespace {
 
@@ -360,6 +362,76 @@ void add_definitions(Texts& texts) {
       "f32[2,5,7] yield %v1 }");
 }
 
+const char* const swish_text = R"(constexpr float beta = 0x1.8p+0f;
+#line 1
+#define HALF 0.5f
+// x times a sigmoid, and half of y
+static __device__ float gate(float x) { return 1 / (1 + expf(-beta * x)); }
+__device__ float swish(float x, float y) { return x * gate(x) + HALF * y; }
+#undef HALF)";
+
+const char* const row_sums_text = R"(template <class T>
+__device__ void row_sums(burnish::Tensor<const T, 3> x, burnish::Tensor<const T, 1> w, burnish::Tensor<T, 2> y, burnish::Tensor<T, 3> products) {
+  __shared__ float sum;
+  const int length = x.size(2);
+  for (int row = blockIdx.x; row < y.count(); row += gridDim.x) {
+    if (threadIdx.x == 0) sum = 0;
+    __syncthreads();
+    for (int i = threadIdx.x; i < length; i += blockDim.x) {
+      const float product = burnish::widen(x.data[row * length + i]) * burnish::widen(w.data[i]);
+      products.data[row * length + i] = burnish::narrow<T>(product);
+      atomicAdd(&sum, product);
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) y.data[row] = burnish::narrow<T>(sum);
+    __syncthreads();
+  }
+})";
+
+/// A user's pointwise op of tensors `x` and `y` of `type`.
+std::string user_swish(const std::string& x, const std::string& y, const std::string& type) {
+  return fmt::format(
+      "user_pointwise({0}, {1}) {{name=\"swish\", cuda={2}}} body (%x: {3}, %y: {3}) {{ constant @b: {4}[] = "
+      "{{1.5}} "
+      "constant @h: {4}[] = {{0.5}} %v0 = mul(%x, @b) : {3} %v1 = sigmoid(%v0) : {3} %v2 = mul(%x, %v1) : "
+      "{3} "
+      "%v3 = mul(%y, @h) : {3} %v4 = add(%v2, %v3) : {3} yield %v4 }} : {3}",
+      x, y, ir::quoted(swish_text), type, type.substr(0, type.find('[')));
+}
+
+/// Ops of the user's own, alone and behind the anchors whose kernels take pointwise bodies.
+void add_user_ops(Texts& texts) {
+  for (const std::string dtype : {"f32", "f16", "bf16"}) {
+    const auto type = [&](const char* shape) { return dtype + shape; };
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}, %x1: {0}) {{ %v0 = {1} %v1 = relu(%v0) : {0} yield %v1 }}",
+                    type("[3,5,7]"), user_swish("%x0", "%x1", type("[3,5,7]"))));
+    // twice in one kernel
+    texts.push_back(fmt::format("graph problem(%x0: {0}) {{ %v0 = {1} %v1 = {2} yield %v1 }}", type("[1001]"),
+                                user_swish("%x0", "%x0", type("[1001]")),
+                                user_swish("%v0", "%x0", type("[1001]"))));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,33,96], %w1: {0}[96,136], %w2: {1}) {{ %v0 = matmul(%x0, %w1) "
+                    ": {1} %v1 = {2} "
+                    "yield %v1 }}",
+                    dtype, type("[2,33,136]"), user_swish("%v0", "%w2", type("[2,33,136]"))));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[1,64,9,7] nhwc, %w1: {0}[72,64,3,3], %x2: {1} nhwc) {{ %v0 = conv(%x0, %w1) "
+        "{{pads=[1,1,1,1]}} : {1} %v1 = {2} nhwc yield %v1 }}",
+        dtype, type("[1,72,9,7]"), user_swish("%v0", "%x2", type("[1,72,9,7]"))));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}, %x1: {0}) {{ %v0 = softmax(%x0) : {0} %v1 = {1} yield %v1 }}",
+                    type("[3,5,40]"), user_swish("%v0", "%x1", type("[3,5,40]"))));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[3,37,41], %x1: {0}[41]) {{ %v0, %v1 = user_kernel(%x0, %x1) "
+        "{{name=\"row_sums\", "
+        "threads=96, cuda={1}}} body (%x: {0}[3,37,41], %w: {0}[41]) {{ constant @a: i64[1] = {{-1}} %p = "
+        "mul(%x, %w) : {0}[3,37,41] %s = reduce_sum(%p, @a) {{keepdims=false}} : {0}[3,37] yield %s, %p }} : "
+        "{0}[3,37], {0}[3,37,41] yield %v0, %v1 }}",
+        dtype, ir::quoted(row_sums_text)));
+  }
+}
+
 }  // namespace
 
 const Texts& small_problems() {
@@ -374,6 +446,7 @@ const Texts& small_problems() {
     add_elements(made);
     add_resizes(made);
     add_definitions(made);
+    add_user_ops(made);
     return made;
   }();
   return texts;

@@ -24,6 +24,7 @@ void count_ops(const ir::Graph& graph, std::map<std::string, int64_t>& counts) {
     const ir::Node& node = graph.node(id);
     if (plan::is_weight_node(graph, id)) continue;
     if (node.op->name != "region") ++counts[node.op->name];
+    if (node.op->name != "region" && !plan::is_control(node)) continue;  // a user's op runs as a whole
     for (const auto& body : node.bodies) count_ops(*body, counts);
   }
 }
