@@ -12,6 +12,7 @@
 #include "ops/evaluate.h"
 #include "ops/seeded_inputs.h"
 #include "ops/table.h"
+#include "tune/sample.h"
 
 namespace burnish::tune {
 
@@ -60,38 +61,71 @@ uint64_t hashed(uint64_t i) {
   return i ^ (i >> 31);
 }
 
-}  // namespace
+/// A tensor's numbers repeat after this many, which is prime: no row, channel or image looks like another.
+constexpr int64_t period = 1048573;
 
-std::vector<Tensor> trial_inputs(const device::Problem& problem) {
+/// Uniform numbers in [-scale, scale): those of the sequence from `first` on, a period of them at most.
+template <class T>
+std::vector<T> uniform_numbers(int64_t count, uint64_t first, double scale) {
+  std::vector<T> numbers(static_cast<size_t>(std::min(count, period)));
+  parallel_for(static_cast<int64_t>(numbers.size()), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      const double uniform = static_cast<double>(hashed(first + static_cast<uint64_t>(j)) >> 11) * 0x1p-52 - 1;  // [-1, 1)
+      numbers[static_cast<size_t>(j)] = static_cast<T>(static_cast<float>(scale * uniform));
+    }
+  });
+  return numbers;
+}
+
+/// data[j] is the number at `from + j`, round and round.
+template <class T>
+void repeat(const std::vector<T>& numbers, int64_t from, T* data, int64_t count) {
+  const auto length = static_cast<int64_t>(numbers.size());
+  parallel_for(count, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end;) {
+      const int64_t at = (from + j) % length, run = std::min(length - at, end - j);
+      std::copy_n(numbers.data() + at, run, data + j);
+      j += run;
+    }
+  });
+}
+
+/// trial_inputs(), of the inputs that have the batch those entries alone that `sample` names.
+std::vector<Tensor> sampled_inputs(const device::Problem& problem, const Sample& sample) {
   std::vector<Tensor> inputs;
   uint64_t first = 0;  // of this input in the sequence
   for (int i = 0; i < problem.input_count(); ++i) {
     const ir::TensorType& type = problem.input(i);
+    Shape shape = *ir::constants(type.shape);
     if (!is_float(type.dtype)) {
-      inputs.push_back(ops::seeded_input(problem.body(), problem.body().inputs()[static_cast<size_t>(i)], *ir::constants(type.shape), 20261122));
+      inputs.push_back(ops::seeded_input(problem.body(), problem.body().inputs()[static_cast<size_t>(i)], shape, 20261122));
       continue;
     }
-    Tensor tensor(type.dtype, *ir::constants(type.shape));
+    const int64_t size = ir::product(type.shape).constant();
     // A weight's scale keeps sums over its inputs near 1.
     double scale = 1;
-    if (problem.is_weight(i) && tensor.rank() >= 2)
-      scale = 1 / std::sqrt(std::max<double>(1, static_cast<double>(tensor.size()) / static_cast<double>(std::max<int64_t>(1, tensor.shape()[0]))));
+    if (problem.is_weight(i) && shape.size() >= 2) scale = 1 / std::sqrt(std::max<double>(1, static_cast<double>(size) / static_cast<double>(std::max<int64_t>(1, shape[0]))));
+    const bool cut = sample && sample.inputs[static_cast<size_t>(i)];
+    if (cut) shape[0] = static_cast<int64_t>(sample.entries.size());
+    Tensor tensor(type.dtype, shape);
     dispatch(FloatTypes{}, type.dtype, [&]<class T>(Type<T>) {
-      T* data = tensor.data<T>();
-      parallel_for(tensor.size(), grain, [&](int64_t begin, int64_t end) {
-        for (int64_t j = begin; j < end; ++j) {
-          const double uniform = static_cast<double>(hashed(first + static_cast<uint64_t>(j)) >> 11) * 0x1p-52 - 1;  // [-1, 1)
-          data[j] = static_cast<T>(static_cast<float>(scale * uniform));
-        }
-      });
+      const std::vector<T> numbers = uniform_numbers<T>(size, first, scale);
+      if (!cut) return repeat(numbers, 0, tensor.data<T>(), size);
+      const int64_t entry = size / sample.batch;
+      for (size_t k = 0; k < sample.entries.size(); ++k)
+        repeat(numbers, sample.entries[k] * entry, tensor.data<T>() + static_cast<int64_t>(k) * entry, entry);
     });
-    first += static_cast<uint64_t>(tensor.size());
+    first += static_cast<uint64_t>(size);
     inputs.push_back(std::move(tensor));
   }
   return inputs;
 }
 
-std::vector<Tensor> expected_outputs(const device::Problem& problem) { return ops::evaluate(problem.body(), trial_inputs(problem)); }
+}  // namespace
+
+std::vector<Tensor> trial_inputs(const device::Problem& problem) { return sampled_inputs(problem, {}); }
+
+std::vector<Tensor> expected_outputs(const device::Problem& problem) { return ops::evaluate(problem.body(), sampled_inputs(problem, sample_of(problem))); }
 
 double allowed_error(DType dtype) {
   switch (dtype) {
@@ -104,6 +138,8 @@ double allowed_error(DType dtype) {
 }
 
 namespace {
+
+constexpr uint8_t untouched_byte = 0xff;  // in every float type a NaN
 
 Tensor to_device(const Tensor& host, device::Device& device, device::Stream& stream) {
   Tensor copy = device.make_tensor(host.dtype(), host.shape(), static_cast<size_t>(host.bytes()));
@@ -124,7 +160,7 @@ struct Trial::State {
   static constexpr int64_t guard = 256;  ///< keeps the alignment of allocations
 
   State(const device::Problem& tried, const std::vector<Tensor>& wanted, device::Device& on)
-      : problem(tried), device(on), weights(static_cast<size_t>(tried.input_count())), sets(2) {
+      : problem(tried), sample(sample_of(tried)), device(on), weights(static_cast<size_t>(tried.input_count())), sets(2) {
     const std::vector<Tensor> inputs = trial_inputs(problem);
     for (int i = 0; i < problem.input_count(); ++i) {
       if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = inputs[static_cast<size_t>(i)];
@@ -132,40 +168,61 @@ struct Trial::State {
     }
     for (int i = 0; i < problem.output_count(); ++i)
       bound_outputs.push_back({problem.output(i).dtype, *ir::constants(problem.output(i).shape), problem.output(i).layout});
-    for (size_t i = 0; i < wanted.size(); ++i) expected.push_back(comparable(device::to_layout(wanted[i], bound_outputs[i].layout).raw(), bound_outputs[i]));
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      compared.push_back(bound_outputs[i]);
+      if (sample) compared[i].shape[0] = static_cast<int64_t>(sample.entries.size());
+      expected.push_back(comparable(device::to_layout(wanted[i], compared[i].layout), compared[i]));
+    }
     device.execute([&] {
       stream = device.create_stream();
       for (size_t i = 0; i < inputs.size(); ++i) {
         const bool weight = problem.is_weight(static_cast<int>(i));
         const Tensor laid_out = weight ? Tensor() : device::to_layout(inputs[i], bound_inputs[i].layout);
-        for (Buffers& set : sets) set.inputs.push_back(weight ? Tensor() : to_device(laid_out, device, *stream));
+        for (Buffers& set : sets) set.inputs.push_back(weight ? Tensor() : &set == &sets[0] ? to_device(laid_out, device, *stream) : copy_of(sets[0].inputs.back()));
       }
+      Tensor pattern(DType::u8, {pattern_bytes()});
+      std::memset(pattern.raw(), untouched_byte, static_cast<size_t>(pattern.bytes()));
+      untouched = to_device(pattern, device, *stream);
       for (Buffers& set : sets)
         for (const device::BoundTensor& output : bound_outputs)
           set.outputs.push_back(device.make_tensor(DType::u8, {output.bytes() + 2 * guard}, static_cast<size_t>(output.bytes() + 2 * guard)));
     });
   }
 
-  /// A tensor of its own type, as it lies where no element is padding: what large outputs are compared as.
-  static Tensor comparable(const void* laid_out, const device::BoundTensor& type) {
+  /// Bytes laid out as a tensor of its own type, as it lies where no element is padding: what large outputs are compared as.
+  static Tensor comparable(Tensor laid_out, const device::BoundTensor& type) {
     const bool padded = type.layout != ir::Layout::plain && type.layout != ir::Layout::nhwc;
-    Tensor copy = padded ? device::from_layout(laid_out, type.dtype, type.shape, type.layout) : Tensor(type.dtype, type.shape);
-    if (!padded && copy.bytes() > 0) std::memcpy(copy.raw(), laid_out, static_cast<size_t>(copy.bytes()));
+    if (padded) return device::from_layout(laid_out.raw(), type.dtype, type.shape, type.layout);
+    const auto owner = std::make_shared<Tensor>(std::move(laid_out));
+    return Tensor::view(type.dtype, type.shape, owner->raw(), owner);
+  }
+
+  Tensor copy_of(const Tensor& tensor) {
+    Tensor copy = device.make_tensor(tensor.dtype(), tensor.shape(), static_cast<size_t>(tensor.bytes()));
+    device.copy(copy.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes()), *stream);
     return copy;
   }
 
+  /// Enough for the largest output, or for a part of it at a time.
+  int64_t pattern_bytes() const {
+    int64_t largest = 0;
+    for (const device::BoundTensor& output : bound_outputs) largest = std::max(largest, output.bytes() + 2 * guard);
+    return std::min<int64_t>(largest, 16 << 20);
+  }
+
   device::Problem problem;
+  Sample sample;
   std::vector<Tensor> expected;
   device::Device& device;
   std::vector<Tensor> weights;
   std::vector<device::BoundTensor> bound_inputs, bound_outputs;
+  std::vector<device::BoundTensor> compared;  ///< of each output, with the sample's entries alone
   std::unique_ptr<device::Stream> stream;
+  Tensor untouched;  ///< on the device: what outputs hold before a kernel runs
   std::vector<Buffers> sets;
 };
 
 namespace {
-
-constexpr uint8_t untouched_byte = 0xff;  // in every float type a NaN
 
 /// One candidate's kernel on the trial's buffers.
 class Attempt {
@@ -197,16 +254,22 @@ class Attempt {
   /// How output `i` of the first set differs from what is expected; empty where it agrees.
   std::string difference(size_t i) const {
     const device::BoundTensor& type = state_.bound_outputs[i];
-    const Tensor& output = state_.sets[0].outputs[i];
-    Tensor bytes(DType::u8, output.shape());
-    state_.device.copy(bytes.raw(), output.raw(), static_cast<size_t>(bytes.bytes()), *state_.stream);
-    state_.stream->synchronize();
-    const uint8_t *first = bytes.data<uint8_t>(), *last = first + bytes.size();
-    const auto untouched = [](uint8_t byte) { return byte == untouched_byte; };
     constexpr int64_t guard = Trial::State::guard;
-    if (!std::all_of(first, first + guard, untouched) || !std::all_of(last - guard, last, untouched))
-      return fmt::format("it writes outside output {}", i);
-    const double error = relative_error(Trial::State::comparable(first + guard, type), state_.expected[i]);
+    const auto untouched = [](uint8_t byte) { return byte == untouched_byte; };
+    const char* const output = static_cast<const char*>(state_.sets[0].outputs[i].raw());
+    Tensor before(DType::u8, {guard}), behind(DType::u8, {guard}), result(DType::u8, {state_.compared[i].bytes()});
+    fetch(before, 0, output, guard);
+    fetch(behind, 0, output + guard + type.bytes(), guard);
+    if (const Sample& sample = state_.sample) {
+      const int64_t entry = type.bytes() / sample.batch;
+      for (size_t k = 0; k < sample.entries.size(); ++k) fetch(result, static_cast<int64_t>(k) * entry, output + guard + sample.entries[k] * entry, entry);
+    } else {
+      fetch(result, 0, output + guard, type.bytes());
+    }
+    state_.stream->synchronize();
+    for (const Tensor& edge : {before, behind})
+      if (!std::all_of(edge.data<uint8_t>(), edge.data<uint8_t>() + guard, untouched)) return fmt::format("it writes outside output {}", i);
+    const double error = relative_error(Trial::State::comparable(result, state_.compared[i]), state_.expected[i]);
     return error <= allowed_error(type.dtype) ? "" : fmt::format("output {} is off by {:.2g} in relative L2", i, error);
   }
 
@@ -218,12 +281,14 @@ class Attempt {
     Tensor workspace;
   };
 
+  void fetch(Tensor& into, int64_t at, const char* from, int64_t bytes) const {
+    state_.device.copy(static_cast<char*>(into.raw()) + at, from, static_cast<size_t>(bytes), *state_.stream);
+  }
+
   /// What an earlier candidate left must not pass for this one's result.
   void fill(Tensor& output) const {
-    Tensor bytes(DType::u8, output.shape());
-    std::memset(bytes.raw(), untouched_byte, static_cast<size_t>(bytes.bytes()));
-    state_.device.copy(output.raw(), bytes.raw(), static_cast<size_t>(bytes.bytes()), *state_.stream);
-    state_.stream->synchronize();
+    for (int64_t done = 0; done < output.bytes(); done += state_.untouched.bytes())
+      state_.device.copy(static_cast<char*>(output.raw()) + done, state_.untouched.raw(), static_cast<size_t>(std::min(state_.untouched.bytes(), output.bytes() - done)), *state_.stream);
   }
 
   /// In place, where the kernel wants it: the output's buffer starts with that input's data.

@@ -10,6 +10,33 @@
 
 namespace burnish::testing {
 
+/// Another kernel, and something behind it.
+class KernelWithEnd : public device::Kernel {
+ public:
+  using End = std::function<void(const device::Arguments&)>;
+  KernelWithEnd(std::unique_ptr<device::Kernel> kernel, End end) : kernel_(std::move(kernel)), end_(std::move(end)) {}
+  std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
+    return std::make_unique<Bound>(kernel_->bind(arguments), end_);
+  }
+
+ private:
+  class Bound : public device::BoundKernel {
+   public:
+    Bound(std::unique_ptr<device::BoundKernel> kernel, End end) : kernel_(std::move(kernel)), end_(std::move(end)) {}
+    void enqueue(device::Stream& stream, const device::Arguments& arguments) override {
+      kernel_->enqueue(stream, arguments);
+      if (end_) end_(arguments);
+    }
+
+   private:
+    std::unique_ptr<device::BoundKernel> kernel_;
+    End end_;
+  };
+
+  std::unique_ptr<device::Kernel> kernel_;
+  End end_;
+};
+
 /// Runs what a function says; the kernel computes the problem's body on the reference, as if all lay in plain layout.
 class FakeTactic : public device::Tactic {
  public:
@@ -34,11 +61,12 @@ class FakeTactic : public device::Tactic {
     if (on_load) on_load(problem);
     const auto plain = problem.with_layouts(std::vector<ir::Layout>(
         static_cast<size_t>(problem.input_count() + problem.output_count()), ir::Layout::plain));
-    return device::fallback_tactic().load(plain, candidate, code, device);
+    return std::make_unique<KernelWithEnd>(device::fallback_tactic().load(plain, candidate, code, device), at_end);
   }
 
   std::function<void(const device::Problem&)> on_load;
   std::function<std::string(const device::Problem&, const device::Candidate&)> on_compile;
+  KernelWithEnd::End at_end;  ///< of each call of the kernel
 
  private:
   std::vector<ir::Layout> set(const device::Problem& problem) const {
