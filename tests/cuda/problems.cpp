@@ -91,7 +91,7 @@ void add_pointwise(Texts& texts) {
 }
 
 void add_depthwise_and_pools(Texts& texts) {
-  for (const char* dtype : {"f16", "f32"}) {
+  for (const char* dtype : {"f16", "bf16", "f32"}) {
     for (int stride : {1, 2}) {
       const int h = (13 + 2 - 3) / stride + 1, w = (10 + 2 - 3) / stride + 1;
       texts.push_back(fmt::format(
@@ -104,6 +104,22 @@ void add_depthwise_and_pools(Texts& texts) {
         fmt::format("graph problem(%x0: {0}[1,7,9,11] nhwc, %w1: {0}[7,1,5,5]) {{ %v0 = conv(%x0, %w1) "
                     "{{pads=[2,2,2,2], group=7}} : {0}[1,7,9,11] nhwc yield %v0 }}",
                     dtype));
+    // windows, strides and dilations of tiles that the image and the channels do not fill
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,40,19,23] nhwc, %w1: {0}[40,1,7,7], %w2: {0}[40]) {{ %v0 = "
+                    "conv(%x0, %w1, %w2) {{pads=[3,3,3,3], group=40}} : {0}[2,40,19,23] nhwc yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1,72,17,15] nhwc, %w1: {0}[72,1,5,5], %x2: {0}[1,72,9,8] nhwc) "
+                    "{{ %v0 = conv(%x0, "
+                    "%w1) {{strides=[2,2], pads=[2,2,2,2], group=72}} : {0}[1,72,9,8] %v1 = add(%v0, %x2) : "
+                    "{0}[1,72,9,8] "
+                    "%v2 = silu(%v1) : {0}[1,72,9,8] nhwc yield %v2 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[3,24,12,9] nhwc, %w1: {0}[24,1,3,3]) {{ %v0 = conv(%x0, %w1) "
+        "{{strides=[1,2], dilations=[2,3], pads=[1,3,2,0], group=24}} : {0}[3,24,11,3] nhwc yield %v0 }}",
+        dtype));
     for (const char* layout : {" nhwc", ""}) {
       texts.push_back(
           fmt::format("graph problem(%x0: {0}[2,24,13,11]{1}) {{ %v0 = max_pool(%x0) {{kernel_shape=[3,3], "
