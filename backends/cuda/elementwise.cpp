@@ -35,6 +35,19 @@ int widest_vector(const Walk& walk, const std::vector<Accessed>& operands) {
 
 }  // namespace
 
+DType carrier(DType dtype) {
+  switch (dtype_bytes(dtype)) {
+    case 1:
+      return DType::u8;
+    case 2:
+      return DType::u16;
+    case 4:
+      return DType::u32;
+    default:
+      return DType::u64;
+  }
+}
+
 Elementwise::Elementwise(std::string entry, std::vector<Dim> domain, std::vector<Accessed> inputs,
                          std::vector<Accessed> outputs)
     : entry_(std::move(entry)), operands_(std::move(inputs)), inputs_(operands_.size()) {

@@ -9,6 +9,9 @@
 
 namespace burnish::cuda {
 
+/// An unsigned type of the element's width, for kernels that compute nothing with it.
+DType carrier(DType dtype);
+
 /// A tensor as an elementwise kernel reads or writes it.
 struct Accessed {
   std::string pointer;  ///< text: "p.x0"

@@ -15,20 +15,6 @@ namespace {
 using device::Problem;
 using ir::Dim;
 
-/// An unsigned type of the element's width: nothing is computed with it.
-DType carrier(DType dtype) {
-  switch (dtype_bytes(dtype)) {
-    case 1:
-      return DType::u8;
-    case 2:
-      return DType::u16;
-    case 4:
-      return DType::u32;
-    default:
-      return DType::u64;
-  }
-}
-
 std::string carried(const std::string& pointer, DType dtype, bool constant) {
   return fmt::format("reinterpret_cast<{}{}*>({})", constant ? "const " : "", memory_type(carrier(dtype)),
                      pointer);

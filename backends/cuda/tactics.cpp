@@ -21,6 +21,7 @@ std::span<const device::Tactic* const> all_tactics() {
       &pointwise_tactic(),
       &concat_tactic(),
       &move_tactic(),
+      &composed_move_tactic(),
       &gather_tactic(),
       &normalize_tactic(),
       &user_kernel_tactic(),

@@ -193,6 +193,35 @@ void add_rows(Texts& texts) {
 }
 
 void add_moves(Texts& texts) {
+  // moves from one tensor that are one copy: a roll along two axes with the partition into windows, and
+  // places that no vector keeps
+  for (const char* dtype : {"f16", "f32", "i8"}) {
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[2,6,8,40]) {{ constant @c0: i64[1] = {{0}} constant @c1: i64[1] = {{1}} "
+        "constant @c2: "
+        "i64[1] = {{2}} constant @c3: i64[1] = {{3}} constant @c6: i64[1] = {{6}} constant @c8: i64[1] = "
+        "{{8}} constant "
+        "@c9: i64[6] = {{2, 3, 2, 2, 4, 40}} %v0 = slice(%x0, @c1, @c6, @c1) : {0}[2,5,8,40] %v1 = "
+        "slice(%x0, @c0, @c1, "
+        "@c1) : {0}[2,1,8,40] %v2 = concat(%v0, %v1) {{axis=1}} : {0}[2,6,8,40] %v3 = slice(%v2, @c3, @c8, "
+        "@c2) : "
+        "{0}[2,6,5,40] %v4 = slice(%v2, @c0, @c3, @c2) : {0}[2,6,3,40] %v5 = concat(%v3, %v4) {{axis=2}} : "
+        "{0}[2,6,8,40] %v6 = reshape(%v5, @c9) : {0}[2,3,2,2,4,40] %v7 = transpose(%v6) "
+        "{{perm=[0,1,3,2,4,5]}} : "
+        "{0}[2,3,2,2,4,40] yield %v7 }}",
+        dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,5,7,6]) {{ constant @c1: i64[2] = {{1, 0}} constant @c2: "
+                    "i64[2] = {{5, 6}} constant @c3: "
+                    "i64[2] = {{2, 3}} constant @c4: i64[1] = {{-1}} constant @c5: i64[1] = {{-9}} constant "
+                    "@c6: i64[1] = {{1}} %v0 = "
+                    "slice(%x0, @c1, @c2, @c3) : {0}[2,5,4,6] %v1 = transpose(%v0) {{perm=[2,0,3,1]}} : "
+                    "{0}[4,2,6,5] %v2 = slice(%v1, "
+                    "@c4, @c5, @c6, @c4) : {0}[4,2,6,5] %v3, %v4 = split(%v1) {{axis=2}} : {0}[4,2,3,5], "
+                    "{0}[4,2,3,5] %v5 = "
+                    "concat(%v4, %v2, %v3) {{axis=2}} : {0}[4,2,12,5] yield %v5 }}",
+                    dtype));
+  }
   for (const char* dtype : {"f16", "f32"}) {
     texts.push_back(fmt::format(
         "graph problem(%w0: {0}[11,24], %x1: i64[2,5]) {{ %v0 = gather(%w0, %x1) : {0}[2,5,24] yield %v0 }}",
