@@ -77,5 +77,8 @@ int reusable_input(const device::Problem& problem, const Contraction& contractio
 /// the very order and permutation that shared memory wants: [group][column tile][inner tile][column][chunk],
 /// 16-byte chunk c of column n at place c ^ (n & 7); zeros beyond the ends.
 Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weights);
+/// The same of a convolution's weights, with inner tiles that are one position in the window and a block of
+/// channels each: [block of channels][row / taps][column][row % taps] of the window.
+Tensor pack_window_tiles(const Contraction& contraction, int tile_n, int taps, const Tensor& weights);
 
 }  // namespace burnish::cuda

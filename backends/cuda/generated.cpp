@@ -105,19 +105,27 @@ struct BoundLaunch {
 };
 
 /// What the copy engine is told of `map` at `pointer`.
-CUtensorMap encode(CudaDevice& device, const MatrixMap& map, const void* pointer) {
+CUtensorMap encode(CudaDevice& device, const CopyMap& map, const void* pointer) {
   CUtensorMap encoded;
   const CUtensorMapDataType type = map.dtype == DType::f16    ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
                                    : map.dtype == DType::bf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
                                                               : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
   const cuuint64_t bytes = static_cast<cuuint64_t>(dtype_bytes(map.dtype));
-  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(map.columns), static_cast<cuuint64_t>(map.rows)};
-  const cuuint64_t strides[] = {sizes[0] * bytes};
-  const cuuint32_t box[] = {static_cast<cuuint32_t>(128 / bytes), map.box_rows}, steps[] = {1, 1};
+  constexpr size_t most_axes = 5;
+  cuuint64_t sizes[most_axes], strides[most_axes];
+  cuuint32_t box[most_axes] = {static_cast<cuuint32_t>(128 / bytes)}, steps[most_axes] = {1};
+  const size_t axes = map.sizes.size();
+  require(axes >= 2 && axes <= most_axes, "internal: a copy of {} axes", axes);
+  for (size_t i = 0; i < axes; ++i) sizes[i] = static_cast<cuuint64_t>(map.sizes[i]);
+  for (size_t i = 1; i < axes; ++i) {
+    strides[i - 1] = static_cast<cuuint64_t>(map.strides[i - 1]) * bytes;
+    box[i] = map.box[i - 1];
+    steps[i] = map.steps[i - 1];
+  }
   char* first = static_cast<char*>(const_cast<void*>(pointer)) + map.offset * dtype_bytes(map.dtype);
   device.check(
-      driver().cuTensorMapEncodeTiled(&encoded, type, 2, first, sizes, strides, box, steps,
-                                      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+      driver().cuTensorMapEncodeTiled(&encoded, type, static_cast<cuuint32_t>(axes), first, sizes, strides,
+                                      box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
                                       CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
       "cuTensorMapEncodeTiled");
   return encoded;

@@ -23,14 +23,17 @@ class Sizes {
   std::vector<std::pair<std::string, ir::Dim>> entries_;
 };
 
-/// An input as a matrix that the copy engine reads in boxes of `box_rows` rows by 128 bytes, whose 16-byte
-/// chunks it permutes so that eight rows meet all banks of shared memory.
-struct MatrixMap {
+/// An input as a tensor that the copy engine reads in boxes, whose first axis is 128 bytes of neighbours;
+/// their 16-byte chunks it permutes so that eight rows of them meet all banks of shared memory. Zeros lie
+/// outside.
+struct CopyMap {
   int input = -1;      ///< of the problem; no weight
-  int64_t offset = 0;  ///< elements of that input before the matrix
+  int64_t offset = 0;  ///< elements of that input before the tensor
   DType dtype = DType::f16;
-  int64_t rows = 1, columns = 1;  ///< neighbours in a row lie side by side
-  unsigned box_rows = 64;
+  std::vector<int64_t> sizes;    ///< innermost first
+  std::vector<int64_t> strides;  ///< in elements, of all axes but the first; multiples of 16 bytes
+  std::vector<unsigned> box;     ///< of all axes but the first: what a copy spans, 256 at most
+  std::vector<unsigned> steps;   ///< of all axes but the first: it takes every so manieth of them
 };
 
 /// One launch of a kernel with the signature (Operands, Sizes), and (..., const __grid_constant__ TensorMap)
@@ -41,7 +44,7 @@ struct Launch {
   unsigned threads = 128;
   std::array<unsigned, 3> cluster = {1, 1, 1};  ///< blocks of a cluster along each axis of the grid
   size_t shared_bytes = 0;
-  std::optional<MatrixMap> map;
+  std::optional<CopyMap> map;
 };
 
 using device::bindings_of;

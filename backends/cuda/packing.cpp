@@ -10,14 +10,12 @@ namespace {
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-}  // namespace
-
-Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
-  const int64_t chunk = 16 / dtype_bytes(c.dtype), tile_k = 8 * chunk, inner = c.inner.constant(),
-                columns = c.columns.constant();
-  const int64_t n_tiles = divide_up(columns, tile_n), k_tiles = divide_up(inner, tile_k);
-  const int64_t n_stride = c.conv ? inner : c.right_n.constant(),
-                k_stride = c.conv ? 1 : c.right_k.constant();
+/// `source(tile, k)`: where element k of an inner tile lies in a column's weights, or -1 for zero.
+template <class Source>
+Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& weights, const Source& source) {
+  const int64_t chunk = 16 / dtype_bytes(c.dtype), tile_k = 8 * chunk, columns = c.columns.constant();
+  const int64_t n_tiles = divide_up(columns, tile_n),
+                n_stride = c.conv ? c.inner.constant() : c.right_n.constant();
   Tensor packed(c.dtype, {c.groups * n_tiles * k_tiles * tile_n * tile_k});
   std::memset(packed.raw(), 0, static_cast<size_t>(packed.bytes()));
   dispatch_bytes(c.dtype, [&]<class T>(Type<T>) {
@@ -25,20 +23,42 @@ Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
     T* to = static_cast<T*>(packed.raw());
     parallel_for(c.groups * n_tiles * k_tiles, 4, [&](int64_t begin, int64_t end) {
       for (int64_t tile = begin; tile < end; ++tile) {
-        const int64_t k0 = tile % k_tiles * tile_k, n0 = tile / k_tiles % n_tiles * tile_n,
+        const int64_t k_tile = tile % k_tiles, n0 = tile / k_tiles % n_tiles * tile_n,
                       group = tile / k_tiles / n_tiles;
         for (int64_t n = 0; n < std::min<int64_t>(tile_n, columns - n0); ++n)
-          for (int64_t k = 0; k < std::min(tile_k, inner - k0); ++k) {
-            const int64_t at =
-                (k0 + k) % c.weight_channels * c.weight_positions + (k0 + k) / c.weight_channels;
-            const int64_t source = (group * columns + n0 + n) * n_stride + at * k_stride;
+          for (int64_t k = 0; k < tile_k; ++k) {
+            const int64_t at = source(k_tile, k);
+            if (at < 0) continue;
             to[tile * tile_n * tile_k + n * tile_k + ((k / chunk) ^ (n & 7)) * chunk + k % chunk] =
-                from[source];
+                from[(group * columns + n0 + n) * n_stride + at];
           }
       }
     });
   });
   return packed;
+}
+
+}  // namespace
+
+Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
+  const int64_t tile_k = 128 / dtype_bytes(c.dtype), inner = c.inner.constant(),
+                positions = c.kernel[0] * c.kernel[1], channels = c.conv ? c.channels.constant() : inner,
+                k_stride = c.conv ? 1 : c.right_k.constant();
+  return pack(c, tile_n, divide_up(inner, tile_k), weights, [=, conv = c.conv](int64_t tile, int64_t k) {
+    const int64_t at = tile * tile_k + k;
+    if (at >= inner) return int64_t{-1};
+    return conv ? at % channels * positions + at / channels : at * k_stride;
+  });
+}
+
+Tensor pack_window_tiles(const Contraction& c, int tile_n, int taps, const Tensor& weights) {
+  const int64_t tile_k = 128 / dtype_bytes(c.dtype), channels = c.channels.constant(), kernel_w = c.kernel[1],
+                window = c.kernel[0] * kernel_w, k_tiles = divide_up(channels, tile_k) * window;
+  return pack(c, tile_n, k_tiles, weights, [=](int64_t tile, int64_t k) {
+    const int64_t channel = tile / window * tile_k + k, position = tile % window / taps,
+                  row = position / kernel_w * taps + tile % taps, column = position % kernel_w;
+    return channel < channels ? channel * window + row * kernel_w + column : int64_t{-1};
+  });
 }
 
 }  // namespace burnish::cuda

@@ -12,6 +12,7 @@ std::span<const device::Tactic* const> all_tactics() {
       &depthwise_tactic(),
       &cublaslt_tactic(),
       &wgmma_tactic(),
+      &wgmma_conv_tactic(),
       &implicit_gemm_tf32_tactic(),
       &implicit_gemm_tactic(),
       &cudnn_tactic(),

@@ -80,6 +80,13 @@ BURNISH_DEVICE void copy_bulk_to_all(uint32_t to, const void* from, int bytes, u
 BURNISH_DEVICE void copy_tensor_to_all(uint32_t to, const void* map, int x, int y, uint32_t barrier, uint16_t blocks) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(to), "l"(map), "r"(barrier), "r"(x), "r"(y), "h"(blocks) : "memory");
 }
+/// A box of an image with channels innermost: from channel c, column w, line h of image n on; zeros outside.
+BURNISH_DEVICE void copy_box(uint32_t to, const void* map, int c, int w, int h, int n, uint32_t barrier) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(to), "l"(map), "r"(barrier), "r"(c), "r"(w), "r"(h), "r"(n) : "memory");
+}
+BURNISH_DEVICE void copy_box_to_all(uint32_t to, const void* map, int c, int w, int h, int n, uint32_t barrier, uint16_t blocks) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(to), "l"(map), "r"(barrier), "r"(c), "r"(w), "r"(h), "r"(n), "h"(blocks) : "memory");
+}
 BURNISH_DEVICE void barrier_arrive(uint32_t barrier) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory"); }
 /// Orders nothing between the blocks: a release at their scope would wait for all memory, half a microsecond.
 BURNISH_DEVICE void barrier_arrive_in_block(uint32_t barrier, int block) {

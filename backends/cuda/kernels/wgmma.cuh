@@ -1,15 +1,15 @@
 // Matrix product on Hopper's warpgroup instructions: rows times columns, both of 16 bits, with a fused end. One warp
 // feeds a ring of stages: the left operand by tensor copies, the right one, packed at build, by bulk copies; warpgroups
-// of 64 rows each multiply out of shared memory. Blocks of a cluster may share a tile of either operand, which each
-// of them loads a slice of for all (SHARE_M: neighbours in rows share the right one, SHARE_N: in columns the left one),
-// and may share the inner dimension (SPLIT): each then sends its sums to the blocks that finish the rows.
+// of 64 rows each multiply out of shared memory. Blocks of a cluster may share a tile of either operand, or of both, which
+// they load for each other (SHARE_M: neighbours in rows share the right one, SHARE_N: in columns the left one), and may
+// share the inner dimension (SPLIT): each then sends its sums to the blocks that finish the rows.
 //
-// Defined before: Element; GROUPS_M (warpgroups), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR and epilogue();
-// b_operand(p); multiply(sums, left, right); Sizes with total_rows, columns, inner and column_tiles.
+// Defined before: Element; GROUPS_M (warpgroups), TILE_M (their rows), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR and
+// epilogue(); b_operand(p); multiply(sums, left, right); LeftTile, as wgmma_rows.cuh describes it; Sizes with columns and
+// column_tiles.
 
-constexpr int TILE_M = 64 * GROUPS_M, TILE_K = 64;  // 128 bytes of the inner dimension in a stage
 constexpr int MULTIPLIERS = 128 * GROUPS_M, THREADS = MULTIPLIERS + 32;
-constexpr int A_BYTES = TILE_M * 128, B_BYTES = TILE_N * 128, STAGE_BYTES = A_BYTES + B_BYTES;
+constexpr int A_BYTES = LEFT_ROWS * 128, B_BYTES = TAPS * TILE_N * 128, STAGE_BYTES = A_BYTES + B_BYTES;
 constexpr int SHARE = SHARE_M * SHARE_N;
 constexpr int SUM_STRIDE = TILE_N + 4;
 
@@ -25,7 +25,7 @@ BURNISH_DEVICE uint64_t matrix_at(uint32_t address) {
 constexpr int GROUP = VECTOR > 4 ? VECTOR : 4;  // elements that a thread sums and finishes at once
 
 BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int row, int column, const float (&total)[GROUP]) {
-  if (row >= s.total_rows) return;
+  if (row < 0) return;
 #pragma unroll
   for (int v = 0; v < GROUP; v += VECTOR) {
     if (column + v >= s.columns) break;
@@ -37,10 +37,10 @@ BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int row, int colum
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, const Sizes s, const __grid_constant__ TensorMap left) {
-  const int m0 = blockIdx.x * TILE_M, n_tile = blockIdx.y, part = blockIdx.z, n0 = n_tile * TILE_N;
-  const int k_tiles = (s.inner + TILE_K - 1) / TILE_K;
-  const int first = part * k_tiles / SPLIT, count = (part + 1) * k_tiles / SPLIT - first;
-  const int member = SHARE_M > 1 ? blockIdx.x % SHARE_M : blockIdx.y % SHARE_N;  // among those that share
+  const int n_tile = blockIdx.y, part = blockIdx.z, n0 = n_tile * TILE_N;
+  const LeftTile tile_of_left(s, blockIdx.x);
+  const int steps = LeftTile::steps(s), first = part * steps / SPLIT, count = (part + 1) * steps / SPLIT - first;
+  const int member_m = blockIdx.x % SHARE_M, member_n = blockIdx.y % SHARE_N, member = member_n * SHARE_M + member_m;  // among those that share
   const uint32_t base = (shared_address(shared) + 1023) & ~1023u;
   __shared__ uint64_t full[STAGES], empty[STAGES], met;
   if (threadIdx.x == 0) {
@@ -59,24 +59,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   if (threadIdx.x >= MULTIPLIERS) {
     if (threadIdx.x == MULTIPLIERS) {
       // Columns beyond the last tile are computed like it and dropped.
-      const Element* b = b_operand(p) + (int64_t(min(n_tile, s.column_tiles - 1)) * k_tiles + first) * (TILE_N * TILE_K);
-      constexpr int B_SLICE = B_BYTES / SHARE_M, A_SLICE = TILE_M / SHARE_N;
-      const uint16_t all = uint16_t(((1 << SHARE) - 1) << (part * SHARE));
+      const char* b = reinterpret_cast<const char*>(b_operand(p)) + (int64_t(min(n_tile, s.column_tiles - 1)) * steps + first) * B_BYTES;
+      constexpr int B_SLICE = B_BYTES / SHARE_M;
+      uint16_t left_blocks = 0, right_blocks = 0;  // that share this one's tile of either
+      for (int i = 0; i < SHARE_N; ++i) left_blocks |= 1 << (part * SHARE + i * SHARE_M + member_m);
+      for (int i = 0; i < SHARE_M; ++i) right_blocks |= 1 << (part * SHARE + member_n * SHARE_M + i);
       const auto load_b = [&](int i) {
-        const uint32_t to = base + i % STAGES * STAGE_BYTES + A_BYTES + member % SHARE_M * B_SLICE, barrier = shared_address(&full[i % STAGES]);
-        const char* from = reinterpret_cast<const char*>(b + int64_t(i) * (TILE_N * TILE_K)) + member % SHARE_M * B_SLICE;
-        if constexpr (SHARE_M > 1) copy_bulk_to_all(to, from, B_SLICE, barrier, all);
+        const uint32_t to = base + i % STAGES * STAGE_BYTES + A_BYTES + member_m * B_SLICE, barrier = shared_address(&full[i % STAGES]);
+        const char* from = b + int64_t(i) * B_BYTES + member_m * B_SLICE;
+        if constexpr (SHARE_M > 1) copy_bulk_to_all(to, from, B_SLICE, barrier, right_blocks);
         else copy_bulk(to, from, B_BYTES, barrier);
       };
       const auto load_a = [&](int i) {
-        const uint32_t to = base + i % STAGES * STAGE_BYTES + member % SHARE_N * (A_SLICE * 128), barrier = shared_address(&full[i % STAGES]);
-        const int k = (first + i) * TILE_K, row = m0 + member % SHARE_N * A_SLICE;
-        if constexpr (SHARE_N > 1) copy_tensor_to_all(to, &left, k, row, barrier, all);
-        else copy_tensor(to, &left, k, row, barrier);
+        tile_of_left.load(s, &left, first + i, base + i % STAGES * STAGE_BYTES, shared_address(&full[i % STAGES]), member_n, left_blocks);
       };
       // Weights do not depend on the kernels before this one: all that fit are on their way before the wait.
       for (int i = 0; i < min(count, STAGES); ++i) {
-        barrier_expect(shared_address(&full[i]), STAGE_BYTES);
+        barrier_expect(shared_address(&full[i]), LEFT_BYTES + B_BYTES);
         load_b(i);
       }
       wait_for_inputs();
@@ -84,7 +83,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
       let_next_start();
       for (int i = STAGES; i < count; ++i) {
         barrier_wait(shared_address(&empty[i % STAGES]), (i / STAGES & 1) ^ 1);
-        barrier_expect(shared_address(&full[i % STAGES]), STAGE_BYTES);
+        barrier_expect(shared_address(&full[i % STAGES]), LEFT_BYTES + B_BYTES);
         load_b(i);
         load_a(i);
       }
@@ -106,7 +105,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
       const uint64_t a = matrix_at(stage + group * 64 * 128), b = matrix_at(stage + A_BYTES);
       products_begin();
 #pragma unroll
-      for (int step = 0; step < 4; ++step) multiply(sums, a + step * 2, b + step * 2);  // 32 bytes on
+      for (int tap = 0; tap < TAPS; ++tap)
+#pragma unroll
+        for (int step = 0; step < 4; ++step) multiply(sums, a + tap * (TAP_ROWS * 8) + step * 2, b + tap * (TILE_N * 8) + step * 2);  // 32 bytes on
       products_commit();
       products_wait<1>();
       if (i > 0) release(i - 1);
@@ -151,7 +152,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
           const float4 x = *reinterpret_cast<const float4*>(tile + (block * ROWS + row) * SUM_STRIDE + column + v);
           total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
         }
-      finish(p, s, m0 + row / NEAR * 8 + part * NEAR + row % NEAR, n0 + column, total);
+      finish(p, s, tile_of_left.row(s, row / NEAR * 8 + part * NEAR + row % NEAR), n0 + column, total);
     }
   }
   if constexpr (SHARE > 1) cluster_meet();  // no block leaves while others still arrive on its barriers

@@ -1,0 +1,55 @@
+// What matrix products and convolutions on Hopper's warpgroup instructions share: kernels/wgmma.cuh is the
+// kernel of both, which differ in how the left operand's tiles come and whose rows they are.
+#pragma once
+
+#include "cuda/contraction.h"
+
+namespace burnish::cuda {
+
+/// How the kernel cuts a problem.
+struct WgmmaConfig {
+  static constexpr int row_bytes = 128;  ///< of the inner dimension in one product of a stage
+  static constexpr size_t most_shared = 225 << 10;
+
+  int groups = 1, tile_n = 64;  ///< a tile has 64 rows for each warpgroup
+  int stages = 4, split = 1;
+  int share_m = 1, share_n = 1;  ///< blocks of a cluster that share a tile of the right, or the left operand
+
+  int tile_m() const { return 64 * groups; }
+  int cluster() const { return split * share_m * share_n; }
+  std::string id() const;
+  /// What id() wrote, behind which more may follow. Throws Error naming `tactic` where it is none of its own.
+  static WgmmaConfig parse(const std::string& id, std::string_view tactic);
+};
+
+/// What a block of a problem does, whatever its left operand is.
+struct WgmmaWork {
+  int64_t row_tiles = 1, column_tiles = 1, steps = 1;
+  int taps = 1;  ///< products of 64 inner elements in one step, each with its own part of the right operand
+  int64_t left_rows;  ///< of shared memory that the left operand takes in a stage
+
+  int64_t blocks(const WgmmaConfig& config) const;  ///< of the grid: whole clusters
+  size_t stage_bytes(const WgmmaConfig& config) const;
+  size_t shared_bytes(const WgmmaConfig& config) const;
+  /// As many stages as fit, or false where none does.
+  bool choose_stages(WgmmaConfig& config, int multiprocessors) const;
+  /// Microseconds: waves of blocks, each bound by its products, its share of L2, or latency. Weights of the
+  /// first wave come while the kernel before still runs. `least_step_us`: what else bounds a block's step.
+  double estimate(const WgmmaConfig& config, int multiprocessors, double least_step_us = 0) const;
+  /// The launch but for its map.
+  Launch launch(const WgmmaConfig& config) const;
+};
+
+/// f16 or bf16 in one product with a weight: what the kernel takes of any problem.
+Support wgmma_supports(const device::Problem& problem, const Contraction& contraction);
+
+/// The kernel's text; `left` defines LeftTile (kernels/wgmma_rows.cuh says what it must offer).
+std::string wgmma_source(const device::Problem& problem, const Contraction& contraction,
+                         const WgmmaConfig& config, const std::string& left);
+
+inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline bool is_multiple(const ir::Dim& value, int64_t of) {
+  return value.is_constant() ? value.constant() % of == 0 : ir::mod(value, of).is(0);
+}
+
+}  // namespace burnish::cuda

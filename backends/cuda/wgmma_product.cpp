@@ -1,0 +1,139 @@
+// Matrix products, and convolutions that are such, on Hopper's warpgroup instructions.
+#include <algorithm>
+
+#include "cuda/tactics.h"
+#include "cuda/wgmma.h"
+
+namespace burnish::cuda {
+namespace {
+
+using device::Candidate;
+using device::Problem;
+
+/// Rows of the left operand that lie one behind the other, whole.
+Support analyse(const Problem& problem, Contraction& c) {
+  if (Support support = Contraction::analyse(problem, c); !support) return support;
+  if (Support support = wgmma_supports(problem, c); !support) return support;
+  if (c.conv) {
+    for (int d = 0; d < 2; ++d)
+      if (c.kernel[d] != 1 || c.strides[d] != 1 || c.pads[d] != 0 || c.pads_end[d] != 0)
+        return Support::no("a convolution that is no product");
+    const bool dense = c.left_c.is(1) && c.left_w == c.channels &&
+                       (c.height.is(1) || c.left_h == c.width * c.left_w) &&
+                       (c.images.is(1) || c.left_image == c.height * c.width * c.channels);
+    if (!dense) return Support::no("channels that do not lie side by side");
+  } else if (!c.left_c.is(1) || !(c.left_h == c.inner)) {
+    return Support::no("rows that do not lie one behind the other");
+  }
+  if (!c.inner.is_constant() || !is_multiple(c.inner, 8))
+    return Support::no("rows of no whole 16-byte pieces");
+  return Support::yes();
+}
+
+Contraction contraction_of(const Problem& problem) {
+  Contraction contraction;
+  const Support support = analyse(problem, contraction);
+  require(static_cast<bool>(support), "internal: {}", support.reason());
+  return contraction;
+}
+
+WgmmaWork work_of(const Contraction& c, const WgmmaConfig& config) {
+  return {divide_up(c.total_rows.constant(), config.tile_m()), divide_up(c.columns.constant(), config.tile_n),
+          divide_up(c.inner.constant(), 64), 1, config.tile_m()};
+}
+
+class WgmmaProduct : public GeneratedTactic {
+ public:
+  std::string name() const override { return "cuda.wgmma"; }
+  std::string target(const Arch& arch) const override { return arch.all_features(); }
+
+  Support supports(const Problem& problem, const device::DeviceInfo& device) const override {
+    if (device.arch != "sm_90") return Support::no("its instructions are sm_90a's");
+    if (Support support = supports_layouts(problem); !support) return support;
+    Contraction contraction;
+    if (Support support = analyse(problem, contraction); !support) return support;
+    return Epilogue::supports(problem, contraction);
+  }
+
+  std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
+                                               const device::DeviceInfo&) const override {
+    auto sets = uniform_layouts(problem);
+    Contraction contraction;
+    if (!Contraction::analyse(problem, contraction) || !contraction.conv)
+      return {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
+    return {sets[0]};
+  }
+
+  std::vector<Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
+    const Contraction c = contraction_of(any.at_opt());
+    const int64_t rows = c.total_rows.constant(), columns = c.columns.constant();
+    std::vector<Candidate> found;
+    for (int groups : {1, 2})
+      for (int tile_n : {32, 48, 64, 96, 128, 192, 256})
+        for (int split : {1, 2, 4, 8})
+          for (auto [share_m, share_n] : {std::pair{1, 1}, {2, 1}, {1, 2}, {1, 4}}) {
+            WgmmaConfig config{groups, tile_n, 1, split, share_m, share_n};
+            const WgmmaWork work = work_of(c, config);
+            const int64_t m = work.row_tiles, n = work.column_tiles;
+            if ((groups > 1 && rows <= 64) || (tile_n > 32 && tile_n / 2 >= columns)) continue;
+            if (share_m > m || share_n > n || config.cluster() > 8) continue;
+            if (split > 1 && (work.steps < 2 * split || m * n * split > 2 * gpu.multiprocessors)) continue;
+            if (!work.choose_stages(config, gpu.multiprocessors)) continue;
+            found.push_back({config.id(), work.estimate(config, gpu.multiprocessors)});
+          }
+    std::stable_sort(found.begin(), found.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
+    return found;
+  }
+
+  std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
+    return wgmma_source(problem, contraction_of(problem), WgmmaConfig::parse(candidate, name()),
+                        kernel_text("wgmma_rows"));
+  }
+
+  Sizes sizes(const Problem& problem, const std::string& candidate) const override {
+    const Contraction c = contraction_of(problem);
+    Sizes sizes;
+    sizes.add("rows", c.rows);
+    sizes.add("total_rows", c.total_rows);
+    sizes.add("columns", c.columns);
+    sizes.add("inner", c.inner);
+    sizes.add("column_tiles", ir::ceil_div(c.columns, WgmmaConfig::parse(candidate, name()).tile_n));
+    Epilogue(problem, c).add_sizes(sizes);
+    return sizes;
+  }
+
+  std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate,
+                               const Arch&) const override {
+    const WgmmaConfig config = WgmmaConfig::parse(candidate, name());
+    const Contraction c = contraction_of(problem);
+    const int64_t rows = c.total_rows.constant(), inner = c.inner.constant();
+    if (rows == 0) return {};
+    Launch launch = work_of(c, config).launch(config);
+    const unsigned slice = static_cast<unsigned>(config.tile_m() / config.share_n);
+    launch.map = CopyMap{c.left, c.left_offset, c.dtype, {inner, rows}, {inner}, {slice}, {1}};
+    return {launch};
+  }
+
+  int in_place_input(const Problem& problem) const override {
+    return reusable_input(problem, contraction_of(problem));
+  }
+
+  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
+                           std::span<const Tensor> weights, device::Device& device) const override {
+    std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
+    const Contraction c = contraction_of(problem);
+    packed[static_cast<size_t>(weight_order(problem, c.right))] =
+        pack_tiles(c, WgmmaConfig::parse(candidate.id, name()).tile_n, weights[static_cast<size_t>(c.right)]);
+    return packed;
+  }
+};
+
+}  // namespace
+
+const device::Tactic& wgmma_tactic() {
+  static const WgmmaProduct tactic;
+  return tactic;
+}
+
+}  // namespace burnish::cuda
