@@ -213,7 +213,10 @@ class WgmmaConv : public GeneratedTactic {
       const int64_t m = work.row_tiles, n = work.column_tiles;
       if (share_m > m || share_n > n || config.base.cluster() > 8) continue;
       if (split > 1 && (work.steps < split || m * n * split > 2 * multiprocessors)) continue;
-      if (!work.choose_stages(config.base, multiprocessors)) continue;
+      work.choose_stages(config.base, multiprocessors);
+      while (config.base.stages > 1 && work.shared_bytes(config.base) > WgmmaConfig::most_shared)
+        --config.base.stages;  // stages are large here: room for a split's sums costs one
+      if (work.shared_bytes(config.base) > WgmmaConfig::most_shared) continue;
       found.push_back(
           {config.id(), work.estimate(config.base, multiprocessors, shared_memory_us(work, config.base))});
     }
