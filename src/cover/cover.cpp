@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "cover/search.h"
@@ -150,7 +151,8 @@ class Builder {
 /// Finds the options of one region after another; a region must come after those that grew longer from its anchor.
 class Weigher {
  public:
-  Weigher(const ir::Graph& graph, tune::Tuner& tuner) : graph_(graph), tuner_(tuner) {}
+  /// `measures`: false to tell the tuner beforehand what it will be asked for; options are then untimed.
+  Weigher(const ir::Graph& graph, tune::Tuner& tuner, bool measures) : graph_(graph), tuner_(tuner), measures_(measures) {}
 
   void weigh(const Region& region) {
     Weighed one{region, region_problem(graph_, region), {}};
@@ -190,7 +192,7 @@ class Weigher {
       // Measured each by itself, a kernel with such ops behind it and one without differ by noise: the short one
       // and a second kernel would win half of the time.
       if (tuner_.offers_as_much(whole->problem, problem)) {
-        one.options.push_back({layouts, problem, tuner_.as_for(problem, *whole->timed), whole->microseconds});
+        one.options.push_back({layouts, problem, measures_ ? tuner_.as_for(problem, *whole->timed) : whole->timed, whole->microseconds});
         return;
       }
     }
@@ -201,6 +203,10 @@ class Weigher {
     }
     // A region that only the reference could run is no better than its parts.
     const bool allow_fallback = one.region.nodes.size() == 1;
+    if (!measures_) {
+      if (const tune::Timed* timed = tuner_.expect(problem)) one.options.push_back({layouts, std::move(problem), timed, 0});
+      return;
+    }
     if (const tune::Timed* timed = tuner_.best(problem, allow_fallback))
       one.options.push_back({layouts, std::move(problem), timed, guess(one.problem, layouts, *timed, tuner_.device())});
   }
@@ -238,14 +244,41 @@ class Weigher {
 
   const ir::Graph& graph_;
   tune::Tuner& tuner_;
+  const bool measures_;
   std::vector<Weighed> weighed_;
   std::map<std::string, std::vector<LayoutSet>> sets_of_;
 };
 
+/// Tells the tuner of the reformats that any two of the options could need between them.
+void expect_reformats(const ir::Graph& graph, tune::Tuner& tuner, const std::vector<Weighed>& weighed) {
+  std::map<ir::ValueId, std::set<ir::Layout>> layouts;
+  for (const Weighed& one : weighed)
+    for (const Option& option : one.options) {
+      const size_t inputs = static_cast<size_t>(one.problem.input_count());
+      for (size_t i = 0; i < option.layouts.size(); ++i)
+        layouts[i < inputs ? operand(graph, one.region, one.problem, static_cast<int>(i)) : one.region.outputs[i - inputs]].insert(option.layouts[i]);
+    }
+  for (const auto& [value, set] : layouts)
+    for (ir::Layout from : set)
+      for (ir::Layout to : set)
+        if (const ir::Value& is = graph.value(value); !is.constant_only && !device::lies_alike(is.type.shape, from, to)) tuner.expect(reformat_problem(is.type, from, to, graph));
+}
+
+/// Goes through what weighing will ask for without measuring any of it, so that compiling runs ahead of measuring.
+void foresee(const ir::Graph& graph, tune::Tuner& tuner, const std::vector<Region>& regions, const CoverOptions& options) {
+  Weigher weigher(graph, tuner, false);
+  for (size_t i = regions.size(); i-- > 0;) {
+    if (options.cancelled && options.cancelled()) throw Cancelled();
+    weigher.weigh(regions[i]);
+  }
+  expect_reformats(graph, tuner, weigher.take());
+}
+
 std::vector<Weighed> weigh_all(const ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options) {
-  Weigher weigher(graph, tuner);
+  Weigher weigher(graph, tuner, true);
   std::vector<Region> regions = find_regions(graph);
   if (!options.fuse) std::erase_if(regions, [](const Region& region) { return region.nodes.size() > 1; });
+  if (tuner.compiles_ahead()) foresee(graph, tuner, regions, options);
   for (size_t i = regions.size(); i-- > 0;) {
     if (options.cancelled && options.cancelled()) throw Cancelled();
     if (options.on_progress) options.on_progress(1 - static_cast<double>(i + 1) / static_cast<double>(regions.size()));
@@ -290,6 +323,7 @@ Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options)
     return reformat_costs[key] = timed ? timed->microseconds : 1e12;
   };
   const std::vector<Decision> decisions = search(graph, weighed, reformat_cost, &covered.microseconds);
+  tuner.expect_no_more();
   covered.refused = refused_regions(graph, weighed, decisions);
   covered.choices = Builder(graph, tuner).build(weighed, decisions);
   graph.remove_dead();

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <optional>
 
 #include "base/parallel.h"
 #include "device/layout.h"
@@ -27,20 +26,6 @@ std::string plain_text(const device::Problem& problem) {
 
 /// Times within this share of the best are a tie, which the earlier entry of the table wins: choices then repeat.
 constexpr double tie = 0.02;
-
-/// The code of each way, compiled side by side; none where that fails, which trying it then says.
-std::vector<std::optional<std::string>> compile_all(const device::Problem& problem, const std::vector<Timed>& ways, device::Device& device) {
-  std::vector<std::optional<std::string>> codes(ways.size());
-  parallel_for(static_cast<int64_t>(ways.size()), 1, [&](int64_t begin, int64_t end) {
-    for (size_t i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      try {
-        codes[i] = ways[i].tactic->compile(problem, ways[i].candidate, device);
-      } catch (const Error&) {
-      }
-    }
-  });
-  return codes;
-}
 
 /// As the cache holds it, so that a choice is the same whether it was measured now or then. Never 0: that is "not measured".
 double in_hundredths(double microseconds) { return std::max(1.0, std::round(microseconds * 100)) / 100; }
@@ -107,7 +92,8 @@ const Timed* take_times(const Trials& trials, std::vector<Timed>& ways, std::vec
 }  // namespace
 
 Tuner::Tuner(std::shared_ptr<device::Device> device, std::shared_ptr<TuningCache> cache, TunerOptions options)
-    : device_(std::move(device)), cache_(std::move(cache)), options_(options) {}
+    : device_(std::move(device)), cache_(std::move(cache)), options_(options),
+      ahead_(*device_, device_->on_host() ? 0 : std::max(1, available_cpus() - 1)) {}  // on a host nothing is compiled
 Tuner::~Tuner() = default;
 
 double Tuner::estimate(const device::Problem& problem) const {
@@ -125,6 +111,22 @@ const Timed* Tuner::best(const device::Problem& problem, bool allow_fallback) {
   if (found == known_.end()) found = known_.emplace(key, search(problem)).first;
   const Timed* timed = found->second.get();
   return timed && timed->tactic && (allow_fallback || !timed->tactic->is_fallback()) ? timed : nullptr;
+}
+
+const Timed* Tuner::expect(const device::Problem& problem) {
+  std::unique_ptr<Timed>& expected = expected_[problem.text()];
+  if (!expected) {
+    const std::vector<Timed> ways = ways_of(problem, nullptr);
+    expected = std::make_unique<Timed>(ways.empty() ? Timed{} : ways.front());
+    if (!ways.empty() && options_.measure && can_be_tried(problem) && !known_.contains(problem.text()) && !known_trials(problem, ways))
+      ahead_.expect(problem.at_opt(), {ways.begin(), ways.end()});
+  }
+  return expected->tactic ? expected.get() : nullptr;
+}
+
+void Tuner::expect_no_more() {
+  ahead_.expect_no_more();
+  expected_.clear();
 }
 
 const Timed* Tuner::free_of_charge(const device::Problem& problem) {
@@ -178,8 +180,7 @@ std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
   std::vector<Timed> ways = ways_of(problem, &winner->alternatives);
   const Timed* best = ways.empty() ? nullptr : &ways.front();
   if (best && can_be_tried(problem)) {
-    const Trials* trials = cache_->find(device_->info().tuning_key, problem.text());
-    if (trials && !same_ways(*trials, ways)) trials = nullptr;  // the tactics have changed since
+    const Trials* trials = known_trials(problem, ways);
     if (!trials && options_.measure) {
       measure(problem, ways);
       trials = cache_->find(device_->info().tuning_key, problem.text());
@@ -198,6 +199,11 @@ std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
   return winner;
 }
 
+const Trials* Tuner::known_trials(const device::Problem& problem, const std::vector<Timed>& ways) const {
+  const Trials* trials = cache_->find(device_->info().tuning_key, problem.text());
+  return trials && same_ways(*trials, ways) ? trials : nullptr;  // the tactics may have changed since
+}
+
 void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& ways) {
   const device::Problem problem = plain_or_not.at_opt();
   const std::string key = plain_text(problem);
@@ -205,7 +211,7 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
     reference_ = {};  // before the next is made
     reference_ = {key, expected_outputs(problem)};
   }
-  const std::vector<std::optional<std::string>> codes = compile_all(problem, ways, *device_);
+  const CompileAhead::Codes codes = ahead_.take(problem, {ways.begin(), ways.end()});
   const Trials* const earlier = cache_->find(device_->info().tuning_key, plain_or_not.text());
   std::unique_ptr<Trial> bench;
   Trials trials;

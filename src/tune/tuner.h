@@ -8,6 +8,7 @@
 
 #include "device/device.h"
 #include "tune/cache.h"
+#include "tune/compile_ahead.h"
 
 namespace burnish::tune {
 
@@ -18,9 +19,7 @@ struct TunerOptions {
 };
 
 /// One way to run a problem, with its time.
-struct Timed {
-  const device::Tactic* tactic = nullptr;
-  device::Candidate candidate;
+struct Timed : Way {
   double microseconds = 0;
   bool measured = false;
   /// All ways that were looked at, in the order of the device's table. They say the same whether they were measured
@@ -38,6 +37,13 @@ class Tuner {
   /// The fastest way to run `problem` (with the layouts it has), or null where only the fallback could and
   /// `allow_fallback` is false.
   const Timed* best(const device::Problem& problem, bool allow_fallback = true);
+  /// Whether it is worth telling expect() of problems: what is measured must be compiled first, and that takes long.
+  bool compiles_ahead() const { return options_.measure && ahead_.runs_ahead(); }
+  /// Says that best() will be asked for `problem`: its candidates are compiled meanwhile, unless the cache knows their times.
+  /// The first way to run it, untimed; null where only the fallback could.
+  const Timed* expect(const device::Problem& problem);
+  /// Drops what best() was not asked for after all.
+  void expect_no_more();
   /// The tactics' first offer, untimed and at no cost, for what the plan does without a kernel as long as the shapes allow;
   /// null where there is none.
   const Timed* free_of_charge(const device::Problem& problem);
@@ -58,11 +64,14 @@ class Tuner {
   /// Every tactic that supports the problem with its candidates; what was looked at goes to `alternatives`, if any.
   std::vector<Timed> ways_of(const device::Problem& problem, std::vector<device::Alternative>* alternatives);
   void measure(const device::Problem& problem, std::vector<Timed>& ways);
+  /// What the cache knows of these ways, all of them; null where they must be tried.
+  const Trials* known_trials(const device::Problem& problem, const std::vector<Timed>& ways) const;
 
   std::shared_ptr<device::Device> device_;
   std::shared_ptr<TuningCache> cache_;
   TunerOptions options_;
   std::map<std::string, std::unique_ptr<Timed>> known_;
+  std::map<std::string, std::unique_ptr<Timed>> expected_;  // the first way of each
   std::map<std::string, std::unique_ptr<Timed>> untimed_;  // by what was asked and the problem's text
   std::map<std::pair<std::string, std::string>, bool> offers_;  // by the texts of whole and part
   /// What the reference makes of the last problem measured: its layouts come one after another, and all of a model's
@@ -74,6 +83,7 @@ class Tuner {
   Reference reference_;
   int timed_ = 0;
   std::vector<std::string> rejected_;
+  CompileAhead ahead_;  // last: its threads end before all else
 };
 
 }  // namespace burnish::tune

@@ -85,8 +85,11 @@ class FakeTactic : public device::Tactic {
 
 class FakeDevice : public device::HostDevice {
  public:
-  explicit FakeDevice(std::vector<const device::Tactic*> tactics)
-      : HostDevice(information()), tactics_(std::move(tactics)) {}
+  /// `id`: of a GPU, to be taken for one, whose memory the host can read nevertheless.
+  explicit FakeDevice(std::vector<const device::Tactic*> tactics, DeviceId id = {})
+      : HostDevice(information()), tactics_(std::move(tactics)), id_(id) {}
+
+  DeviceId id() const override { return id_; }
 
   void execute(const std::function<void()>& body) override {
     require(fault.empty(), "{}", fault);
@@ -104,6 +107,7 @@ class FakeDevice : public device::HostDevice {
   }
 
   std::vector<const device::Tactic*> tactics_;
+  DeviceId id_;
 };
 
 }  // namespace burnish::testing
