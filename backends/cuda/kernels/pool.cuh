@@ -1,5 +1,7 @@
-// The largest or the mean of each window: a thread takes VECTOR channels of one output pixel. Defined before: Element,
-// VECTOR, CHANNELS_LAST, MAXIMUM, COUNT_PADDING, input().
+// The largest or the mean of each window: a thread takes VECTOR channels of one output pixel, and has the loads of BATCH
+// places of the window under way at a time. Defined before: Element, VECTOR, CHANNELS_LAST, MAXIMUM, COUNT_PADDING, input().
+constexpr int PLACES = Sizes::kernel_h * Sizes::kernel_w, BATCH = PLACES < 9 ? PLACES : 9;
+
 extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const Sizes s) {
   int rest = blockIdx.x * 128 + threadIdx.x;
   int image, c, oh, ow;
@@ -21,21 +23,25 @@ extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const
 #pragma unroll
   for (int v = 0; v < VECTOR; ++v) result[v] = MAXIMUM ? compute_t<Element>(-INFINITY_VALUE) : compute_t<Element>(0);
   int count = 0;
-#pragma unroll 4
-  for (int r = 0; r < s.kernel_h; ++r) {
-    const int h = h0 + r * s.dilation_h;
-#pragma unroll 4
-    for (int q = 0; q < s.kernel_w; ++q) {
-      const int w = w0 + q * s.dilation_w;
-      // Padding counts up to the padded end, not in the part of a last window that hangs over it.
-      if (COUNT_PADDING) count += h < s.height + s.pad_end_h && w < s.width + s.pad_end_w;
-      if (unsigned(h) >= unsigned(s.height) || unsigned(w) >= unsigned(s.width)) continue;
-      if (!COUNT_PADDING) ++count;
-      compute_t<Element> pixel[VECTOR];
-      load<Element, VECTOR>(pixel, x + h * s.a_h + w * s.a_w);
+  for (int first = 0; first < PLACES; first += BATCH) {
+    Vector<Element, VECTOR> pixels[BATCH];
+    bool inside[BATCH];
 #pragma unroll
-      for (int v = 0; v < VECTOR; ++v) result[v] = MAXIMUM ? max_nan(result[v], pixel[v]) : result[v] + pixel[v];
+    for (int b = 0; b < BATCH; ++b) {
+      const int place = first + b, h = h0 + place / s.kernel_w * s.dilation_h, w = w0 + place % s.kernel_w * s.dilation_w;
+      inside[b] = place < PLACES && unsigned(h) < unsigned(s.height) && unsigned(w) < unsigned(s.width);
+      if (inside[b]) pixels[b] = *reinterpret_cast<const Vector<Element, VECTOR>*>(x + h * s.a_h + w * s.a_w);
+      // Padding counts up to the padded end, not in the part of a last window that hangs over it.
+      count += COUNT_PADDING ? place < PLACES && h < s.height + s.pad_end_h && w < s.width + s.pad_end_w : inside[b];
     }
+#pragma unroll
+    for (int b = 0; b < BATCH; ++b)
+#pragma unroll
+      for (int v = 0; v < VECTOR; ++v)
+        if (inside[b]) {
+          const compute_t<Element> pixel = widen<Element>(pixels[b].element[v]);
+          result[v] = MAXIMUM ? max_nan(result[v], pixel) : result[v] + pixel;
+        }
   }
   if (!MAXIMUM) {
 #pragma unroll
