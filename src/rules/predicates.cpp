@@ -32,6 +32,20 @@ Support floating(const Match& match, const Arguments& arguments) {
   return is_floating(dtype) ? Support::yes() : Support::no("its element type is {}", dtype_name(dtype));
 }
 
+/// holds(%wide, %x): every value of %x's element type is one of %wide's.
+Support holds(const Match& match, const Arguments& arguments) {
+  const DType wide = match.type(arguments.value(0)).dtype, narrow = match.type(arguments.value(1)).dtype;
+  const auto is_half = [](DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; };
+  const auto is_signed = [](DType dtype) {
+    return dtype == DType::i8 || dtype == DType::i16 || dtype == DType::i32 || dtype == DType::i64;
+  };
+  const bool all = wide == narrow || (is_half(narrow) && (wide == DType::f32 || wide == DType::f64)) ||
+                   (narrow == DType::f32 && wide == DType::f64) ||
+                   (is_signed(narrow) && is_signed(wide) && dtype_bytes(narrow) <= dtype_bytes(wide));
+  return all ? Support::yes()
+             : Support::no("{} does not hold all of {}", dtype_name(wide), dtype_name(narrow));
+}
+
 /// rank(%x, n)
 Support rank(const Match& match, const Arguments& arguments) {
   const int64_t actual = match.type(arguments.value(0)).rank();
@@ -299,6 +313,7 @@ constexpr rewrite::NamedPredicate table[] = {
     {"scalar", 1, scalar},
     {"constant", 1, constant, true},
     {"floating", 1, floating, true},
+    {"holds", 2, holds, true},
     {"rank", 2, rank, true},
     {"same_type", 2, same_type, true},
     {"invertible", 1, invertible, true},
