@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Measure one model in one of PyTorch's ways on the GPU, alone in its process; "eager" also writes the export for Burnish.
+"""Measure models in one of PyTorch's ways on the GPU, after "export" has made them and written what Burnish reads.
 
-    bench/gpu_columns.py eager resnet50 --batch 1 --scratch DIR
+    bench/gpu_columns.py export resnet50:1 bert_base:32 --scratch DIR
+    bench/gpu_columns.py eager resnet50:1 bert_base:32 --scratch DIR
+    bench/gpu_columns.py compile-nchw resnet50:1 --scratch DIR
 
-prints one line of JSON. Inputs and outputs are FP16 tensors (token ids: int64) on the device. `latency_ms` is one call
-with one synchronize by the host's clock, `device_ms` the time between two CUDA events round a call; both are medians
-over at least 50 calls and half a second after warm-up. `error` is the relative L2 against the FP32 module with TF32 off.
+takes models with their batches and prints one line of JSON for each; a model that fails gives {"failed": words}. Inputs and
+outputs are FP16 tensors (token ids: int64) on the device. `latency_ms` is one call with one synchronize by the host's clock,
+`device_ms` the time between two CUDA events round a call; both are medians over at least 50 calls and 0.3 s after
+warm-up. `error` is the relative L2 against the FP32 module with TF32 off.
 
 The process that holds the lock file DIR/gpu.lock has the GPU to itself: others compile meanwhile.
 """
@@ -19,7 +22,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,7 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 import sound_weights  # noqa: E402
 from export_models import MODELS, TORCH2TRT, Model, text  # noqa: E402
 
-COLUMNS = ("eager", "compile-nchw", "compile-channels_last", "compile-freezing")
+COLUMNS = ("export", "eager", "compile-nchw", "compile-channels_last", "compile-freezing")
 Call = Callable[[], Any]
 
 
@@ -67,9 +70,9 @@ def halves(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def enough(start: float, count: int) -> bool:
-    """At least 50 calls and half a second; or, of slow ones, 5 seconds."""
+    """At least 50 calls and 0.3 s; or, of slow ones, 5 seconds."""
     spent = time.perf_counter() - start
-    return count >= 50 and spent > 0.5 or spent > 5
+    return count >= 50 and spent > 0.3 or spent > 5
 
 
 def median_times(call: Call) -> dict[str, float]:
@@ -174,39 +177,64 @@ def write_export(model: Model, module: nn.Module, inputs: tuple[Tensor, ...], ex
         np.save(folder / "expected" / f"{name}.npy", tensor.numpy())
 
 
+@dataclass
+class Subject:
+    """A model with its batch, and the folder in which what belongs to it lies."""
+
+    name: str
+    batch: int
+    scratch: Path
+
+    @property
+    def folder(self) -> Path:
+        """Of the export; the module, its inputs and what it should give are in module.pt."""
+        return self.scratch / f"{self.name}_b{self.batch}"
+
+    def export(self) -> dict[str, Any]:
+        """Make the module and its inputs, compute in FP32 what it should give, and export it in FP16."""
+        model = SUBJECTS[self.name]
+        model = replace(model, shape=(self.batch, *model.shape[1:]))
+        module = model.make().cuda().eval()
+        inputs = model.inputs(model.shape, 1)
+        expected = [t.float().cpu() for t in sound_weights.flatten(module(*(t.cuda() for t in inputs)))]
+        module, inputs = module.half(), halves(inputs)
+        write_export(model, module, inputs, expected, self.folder)
+        torch.save((module, inputs, expected), self.folder / "module.pt")
+        return {}
+
+    def measure(self, column: str) -> dict[str, Any]:
+        """One of the columns behind "export"."""
+        module, inputs, expected = torch.load(self.folder / "module.pt", weights_only=False)
+        if column == "eager":
+            return eager(module, inputs, expected, self.scratch)
+        return compiled(column.removeprefix("compile-"), module, inputs, expected, self.scratch)
+
+
+def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The work's result, or its last words."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001: any failure is that model's result
+        return {"failed": f"{type(error).__name__}: {error}"[-400:]}
+
+
 def main() -> int:
     """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("column", choices=COLUMNS)
-    parser.add_argument("model", choices=sorted(SUBJECTS))
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("model", nargs="+", help=f"NAME:BATCH; {' '.join(sorted(SUBJECTS))}")
     parser.add_argument("--scratch", type=Path, required=True)
     arguments = parser.parse_args()
 
     arguments.scratch.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.set_grad_enabled(False)
-    model = SUBJECTS[arguments.model]
-    model = replace(model, shape=(arguments.batch, *model.shape[1:]))
-    weights = arguments.scratch / f"{arguments.model}.pt"
-    with torch.device("cpu"):
-        inputs = model.inputs(model.shape, 1)
-    if arguments.column == "eager":  # runs before the others: they read the module that it made
-        module = model.make()
-        torch.save(module, weights)
-    else:
-        module = torch.load(weights, weights_only=False)
-    module = module.cuda().eval()
-    expected = [t.float().cpu() for t in sound_weights.flatten(module(*(t.cuda() for t in inputs)))]
-    module, inputs = module.half(), halves(inputs)
-    if arguments.column == "eager":
-        result = eager(module, inputs, expected, arguments.scratch)
-        # eager() has moved the module to NHWC memory
-        module = module.to(memory_format=torch.contiguous_format)
-        write_export(model, module, inputs, expected, arguments.scratch / f"{arguments.model}_b{arguments.batch}")
-    else:
-        result = compiled(arguments.column.removeprefix("compile-"), module, inputs, expected, arguments.scratch)
-    print(json.dumps(result))
+    for text in arguments.model:
+        name, _, batch = text.partition(":")
+        subject = Subject(name, int(batch or 1), arguments.scratch)
+        work = subject.export if arguments.column == "export" else lambda: subject.measure(arguments.column)  # noqa: B023: called at once
+        print(json.dumps(attempt(work)), flush=True)
+        torch.cuda.empty_cache()
     return 0
 
 
