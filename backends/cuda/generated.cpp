@@ -148,16 +148,18 @@ class GeneratedBound : public device::BoundKernel {
 
   void enqueue(device::Stream& any_stream, const device::Arguments& arguments) override {
     CudaStream& stream = cuda_stream(any_stream);
-    constexpr size_t most_operands = 64;
+    constexpr size_t most_operands = 64, others = 3;  // behind inputs, weights and outputs
     const void* operands[most_operands];
     size_t count = 0;
-    require(inputs_.size() + arguments.constants.size() + arguments.outputs.size() < most_operands,
+    require(inputs_.size() + arguments.constants.size() + arguments.outputs.size() + others <= most_operands,
             "{} packed weights are more than the kernel takes: build the engine again",
             arguments.constants.size());
     for (int input : inputs_) operands[count++] = arguments.inputs[static_cast<size_t>(input)];
     for (const Tensor& constant : arguments.constants) operands[count++] = constant.raw();
     for (void* output : arguments.outputs) operands[count++] = output;
-    operands[count] = arguments.workspace;
+    operands[count++] = arguments.workspace;
+    operands[count++] = arguments.ahead;
+    operands[count] = reinterpret_cast<const void*>(arguments.ahead_bytes);
     for (BoundLaunch& bound : launches_) {
       if (bound.launch.map) {
         const void* pointer = arguments.inputs[static_cast<size_t>(bound.launch.map->input)];
@@ -279,7 +281,9 @@ std::string operands_declaration(const device::Problem& problem) {
   }
   for (int i = 0; i < problem.output_count(); ++i)
     outputs += fmt::format("  {}* y{};\n", memory_type(problem.output(i).dtype), i);
-  return "struct Operands {\n" + inputs + constants + outputs + "  char* workspace;\n};\n";
+  return "struct Operands {\n" + inputs + constants + outputs + "  char* workspace;\n  const char* ahead;\n  uint64_t ahead_bytes;\n};\n"
+         "/// As wait_for_inputs(), having asked for the next kernel's weights.\n"
+         "BURNISH_DEVICE void wait_for_inputs(const Operands& p) {\n  fetch_ahead(p.ahead, p.ahead_bytes);\n  wait_for_inputs();\n}\n";
 }
 
 int weight_order(const device::Problem& problem, int input) {

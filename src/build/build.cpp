@@ -69,7 +69,9 @@ Engine build(const Model& model, const BuildOptions& asked) {
   state->model_metadata = model.state().metadata;
   try {
     const build_internal::Built built = build_internal::build_in_best_precision(graph, arithmetic.narrow, fresh, *cache);
-    built.program->streams = build_internal::choose_streams(built.program, options, *cache);
+    const build_internal::Enqueueing enqueueing = build_internal::choose_enqueueing(built.program, options, *cache);
+    built.program->streams = enqueueing.streams;
+    built.program->prefetch = enqueueing.prefetch;
     state->program = built.program;
     state->weights = build_internal::weight_sources(model.state(), *built.program, built.context.log);
     state->record = build_internal::make_record(model.state(), *built.program, built.context);

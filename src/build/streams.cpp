@@ -14,6 +14,7 @@ namespace {
 
 constexpr int default_most = 4, warm_up_runs = 5, timed_runs = 40;
 constexpr double least_gain = 0.02;
+constexpr const char* prefetching = " prefetch";  // in the tuning cache, behind the number of streams
 
 /// Median milliseconds of a run, by the device's clock; negative where no branches were spread.
 double measure(std::shared_ptr<const plan::Program> program, const std::vector<Tensor>& inputs) {
@@ -43,31 +44,36 @@ double measure(std::shared_ptr<const plan::Program> program, const std::vector<T
 
 }  // namespace
 
-int choose_streams(const std::shared_ptr<plan::Program>& program, const BuildOptions& options, tune::TuningCache& cache) {
+Enqueueing choose_enqueueing(const std::shared_ptr<plan::Program>& program, const BuildOptions& options, tune::TuningCache& cache) {
   const int most = std::min(options.streams > 0 ? options.streams : default_most, plan::most_streams);
   device::Device& device = *program->device;
-  if (most == 1 || device.on_host() || !options.measure) return 1;
+  if (device.on_host() || !options.measure) return {};
   const std::string text = ir::print(*program->graph);
-  const std::string problem = fmt::format("streams most={} graph={:016x}", most, XXH3_64bits(text.data(), text.size()));
+  const std::string problem = fmt::format("enqueueing streams<={} graph={:016x}", most, XXH3_64bits(text.data(), text.size()));
   if (const tune::Trials* known = cache.find(device.info().tuning_key, problem)) {
-    int streams = 1;
     const std::string& candidate = known->front().candidate;
-    std::from_chars(candidate.data(), candidate.data() + candidate.size(), streams);
-    return std::clamp(streams, 1, most);
+    Enqueueing kept;
+    std::from_chars(candidate.data(), candidate.data() + candidate.size(), kept.streams);
+    return {std::clamp(kept.streams, 1, most), candidate.ends_with(prefetching)};
   }
   const std::vector<Tensor> inputs = ops::seeded_inputs(*program->graph, 0);
-  int best = 1;
+  Enqueueing best;
   double best_time = 0;
+  /// Takes it where it is faster; false where it spread nothing.
+  const auto attempt = [&](Enqueueing way) {
+    auto copy = std::make_shared<plan::Program>(*program);
+    copy->streams = way.streams;
+    copy->prefetch = way.prefetch;
+    const double time = measure(copy, inputs);
+    if (time >= 0 && (best_time == 0 || time < best_time * (1 - least_gain))) best = way, best_time = time;
+    return time >= 0;
+  };
   device.execute([&] {
-    for (int streams = 1; streams <= most; streams *= 2) {
-      auto copy = std::make_shared<plan::Program>(*program);
-      copy->streams = streams;
-      const double time = measure(copy, inputs);
-      if (time < 0) break;
-      if (streams == 1 || time < best_time * (1 - least_gain)) best = streams, best_time = time;
-    }
+    for (int streams = 1; streams <= most; streams *= 2)
+      if (!attempt({streams, false})) break;
+    attempt({best.streams, true});
   });
-  cache.add(device.info().tuning_key, problem, {{"streams", std::to_string(best), best_time * 1e3, ""}});
+  cache.add(device.info().tuning_key, problem, {{"enqueueing", std::to_string(best.streams) + (best.prefetch ? prefetching : ""), best_time * 1e3, ""}});
   return best;
 }
 

@@ -1,4 +1,4 @@
-// How many streams a program's independent branches are spread over.
+// How a program's steps are enqueued: over how many streams, and whether each asks for the next one's weights.
 #pragma once
 
 #include <burnish/build.h>
@@ -8,9 +8,14 @@
 
 namespace burnish::build_internal {
 
-/// The number of streams, at most BuildOptions::streams (4 where that is unset), with which whole runs on seeded inputs at
-/// opt measure fastest; one stream unless more gain two percent. The cache remembers. One where the device runs on the host,
-/// where nothing may be measured, and where no branches are independent.
-int choose_streams(const std::shared_ptr<plan::Program>& program, const BuildOptions& options, tune::TuningCache& cache);
+struct Enqueueing {
+  int streams = 1;
+  bool prefetch = false;
+};
+
+/// What measures fastest in whole runs on seeded inputs at opt: the number of streams, at most BuildOptions::streams (4 where
+/// that is unset), then prefetching; each only where it gains two percent. The cache remembers. The plainest where the device
+/// runs on the host and where nothing may be measured; one stream where no branches are independent.
+Enqueueing choose_enqueueing(const std::shared_ptr<plan::Program>& program, const BuildOptions& options, tune::TuningCache& cache);
 
 }  // namespace burnish::build_internal

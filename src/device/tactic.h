@@ -37,6 +37,9 @@ struct Arguments {
   std::span<void* const> outputs;
   std::span<const Tensor> constants;
   void* workspace = nullptr;
+  /// Weights of the kernel that follows, which this one may bring into the device's cache; null where nothing is wanted.
+  const void* ahead = nullptr;
+  size_t ahead_bytes = 0;
 };
 
 /// A kernel for one set of shapes, owned by one session's plan. enqueue allocates nothing and does not wait.

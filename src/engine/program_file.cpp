@@ -67,6 +67,7 @@ std::string ProgramWriter::describe(const plan::Program& program) {
     text["constants"].push_back({blob.offset, blob.bytes});
   });
   if (program.streams > 1) text["streams"] = program.streams;
+  if (program.prefetch) text["prefetch"] = true;
   text["choices"] = json::array();
   text["bodies"] = json::object();
   const std::vector<ir::NodeId> order = graph.order();
@@ -121,6 +122,7 @@ class Reader {
     const std::vector<ir::NodeId> order = saved.graph->order();
     saved.streams = text.value("streams", 1);
     require(saved.streams >= 1 && saved.streams <= plan::most_streams, "{} streams; there are at most {}", saved.streams, plan::most_streams);
+    saved.prefetch = text.value("prefetch", false);
     const json& choices = text.at("choices");
     require(choices.size() == order.size(), "{} choices for {} nodes", choices.size(), order.size());
     saved.choices.resize(saved.graph->node_capacity());

@@ -17,6 +17,7 @@ struct SavedProgram {
   std::vector<device::Choice> choices;  ///< by node index
   std::map<int32_t, std::vector<SavedProgram>> bodies;
   int streams = 1;
+  bool prefetch = false;
 };
 
 /// The sections program, weights and code of one program and its bodies. Lives as long as what it was given.

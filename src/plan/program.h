@@ -29,7 +29,8 @@ struct Program {
   /// By value index: constants that the graph's run reads or gives back, on the device.
   std::map<int32_t, Tensor> constants;
 
-  int streams = 1;  ///< the most that a run's steps are spread over
+  int streams = 1;        ///< the most that a run's steps are spread over
+  bool prefetch = false;  ///< a kernel asks for the weights of the next one, so that they are in the cache when that starts
 
   const device::Choice& choice(ir::NodeId id) const { return choices[static_cast<size_t>(id.index)]; }
   const device::Kernel* kernel(ir::NodeId id) const { return kernels[static_cast<size_t>(id.index)].get(); }

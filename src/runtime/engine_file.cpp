@@ -24,6 +24,7 @@ std::shared_ptr<const plan::Program> load_saved(engine::SavedProgram saved, cons
     for (engine::SavedProgram& body : programs) bodies[index].push_back(load_saved(std::move(body), device, repack, log));
   const std::shared_ptr<plan::Program> program = plan::load_program(saved.graph, std::move(saved.choices), std::move(bodies), device);
   program->streams = saved.streams;
+  program->prefetch = saved.prefetch;
   return program;
 }
 

@@ -161,6 +161,7 @@ Execution::Ready& Execution::segment_at(size_t position, Run& run) {
     ready->pointers.back().outputs.resize(step.outputs.size());
   }
   prepare_streams(*ready);
+  if (program_->prefetch) prepare_prefetch(*ready);
   ready_.push_front(std::move(ready));
   by_key_[std::move(key)] = ready_.begin();
   return *ready_.front();
@@ -257,6 +258,20 @@ void Execution::prepare_streams(Ready& ready) {
   for (int i = 1; i < segment.streams; ++i) ready.stream_ends.push_back(device_.create_event());
 }
 
+void Execution::prepare_prefetch(Ready& ready) {
+  const std::vector<plan::Step>& steps = ready.segment.steps;
+  std::map<int, size_t> last;  // the last kernel seen of each stream
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (!steps[i].kernel) continue;
+    if (const auto before = last.find(steps[i].stream); before != last.end()) {
+      const std::vector<Tensor>& constants = program_->choice(steps[i].node).constants;
+      const auto largest = std::max_element(constants.begin(), constants.end(), [](const Tensor& a, const Tensor& b) { return a.bytes() < b.bytes(); });
+      if (largest != constants.end()) ready.pointers[before->second].ahead = &*largest;
+    }
+    last[steps[i].stream] = i;
+  }
+}
+
 void Execution::enqueue_steps(Ready& ready, device::Stream& caller) {
   const plan::Segment& segment = ready.segment;
   const auto stream = [&](int i) -> device::Stream& { return i == 0 ? caller : *side_streams_[static_cast<size_t>(i - 1)]; };
@@ -283,7 +298,12 @@ void Execution::enqueue_step(Ready& ready, size_t i, device::Stream& stream) {
     return;
   }
   char* workspace = static_cast<char*>(arena_.raw()) + step.workspace_offset;
-  step.kernel->enqueue(stream, {pointers.inputs, pointers.outputs, program_->choice(step.node).constants, workspace});
+  device::Arguments arguments{pointers.inputs, pointers.outputs, program_->choice(step.node).constants, workspace};
+  if (pointers.ahead) {
+    arguments.ahead = pointers.ahead->raw();
+    arguments.ahead_bytes = static_cast<size_t>(pointers.ahead->bytes());
+  }
+  step.kernel->enqueue(stream, arguments);
 }
 
 void Execution::profile_steps(Ready& ready, Run& run) {

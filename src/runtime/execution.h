@@ -62,6 +62,8 @@ class Execution {
   void enqueue_steps(Ready& ready, device::Stream& caller);
   void enqueue_step(Ready& ready, size_t i, device::Stream& stream);
   void prepare_streams(Ready& ready);
+  /// Tells each kernel the largest packed weight of the next one on its stream.
+  void prepare_prefetch(Ready& ready);
   void profile_steps(Ready& ready, Run& run);
   void run_host_node(ir::NodeId id, Run& run);
   std::vector<Tensor> run_control(ir::NodeId id, Run& run);

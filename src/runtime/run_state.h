@@ -15,6 +15,7 @@ struct Execution::Ready {
   struct Pointers {
     std::vector<const void*> inputs;
     std::vector<void*> outputs;
+    const Tensor* ahead = nullptr;  // Arguments::ahead
   };
   std::vector<Pointers> pointers;
   /// Where a run is this plan and no more: the shapes of its inputs (Execution::run_again).

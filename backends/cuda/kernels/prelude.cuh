@@ -232,6 +232,19 @@ BURNISH_DEVICE void wait_for_inputs() {
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
+/// Asks L2 for `bytes` that nothing writes any more, pieces in turn among the blocks.
+BURNISH_DEVICE void fetch_ahead(const char* from, uint64_t bytes) {
+#if __CUDA_ARCH__ >= 900
+  if (from == nullptr || threadIdx.x != 0) return;
+  const uint64_t blocks = uint64_t(gridDim.x) * gridDim.y * gridDim.z;
+  const uint64_t block = (uint64_t(blockIdx.z) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
+  constexpr uint64_t piece = 16 << 10;
+  for (uint64_t at = block * piece; at < bytes; at += blocks * piece) {
+    const uint32_t size = static_cast<uint32_t>(bytes - at < piece ? (bytes - at) / 16 * 16 : piece);
+    if (size > 0) asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(from + at)), "r"(size) : "memory");
+  }
+#endif
+}
 /// From here on, once every block has said so, the next kernel's blocks may start (up to their own wait_for_inputs()).
 BURNISH_DEVICE void let_next_start() {
 #if __CUDA_ARCH__ >= 900
