@@ -127,7 +127,7 @@ std::string Elementwise::text(const std::function<std::string(const std::vector<
   const bool may_end_early = walk_.sizes.size() == 1 && !divisible(walk_.sizes[0], vector_);
   text += fmt::format(
       "}}\nextern \"C\" __global__ void __launch_bounds__({0}) {1}(const Operands p, const Sizes s) {{\n"
-      "  wait_for_inputs();\n  let_next_start();\n  const int i = (blockIdx.x * {0} + threadIdx.x) * {2};\n"
+      "  wait_for_inputs(p);\n  let_next_start();\n  const int i = (blockIdx.x * {0} + threadIdx.x) * {2};\n"
       "  if (i + {2} <= s.{1}_total) {1}_run<{2}>(p, s, i);\n",
       threads, entry_, vector_);
   if (may_end_early)

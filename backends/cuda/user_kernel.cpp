@@ -74,7 +74,7 @@ class UserKernel : public GeneratedTactic {
            fmt::format(
                "extern \"C\" __global__ void __launch_bounds__({}) kernel(const Operands p, const Sizes s) "
                "{{\n"
-               "  wait_for_inputs();\n  let_next_start();\n  ::user::{}({});\n}}\n",
+               "  wait_for_inputs(p);\n  let_next_start();\n  ::user::{}({});\n}}\n",
                attributes_of(problem).threads, attributes_of(problem).name, arguments);
   }
 

@@ -109,7 +109,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   };
 
   if (MASK_IS_WEIGHT) load_mask(0);
-  wait_for_inputs();
+  wait_for_inputs(p);
   load_rows<TILE_Q, CHUNKS, PITCH, Q_COPIED>(q_operand(p) + (s.q_offset + batch * s.q_batch + head * s.q_head), s.q_row, s.q_column,
                                              tile_q * TILE_Q, s.queries, s.depth, shared);
 #pragma unroll

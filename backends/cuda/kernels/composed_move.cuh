@@ -3,7 +3,7 @@
 extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const Sizes) {
   using Raw = Vector<Element, VECTOR>;
   const int at = (blockIdx.x * 128 + threadIdx.x) * VECTOR;
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
   if (at < TOTAL) *reinterpret_cast<Raw*>(reinterpret_cast<Element*>(p.y0) + at) = *reinterpret_cast<const Raw*>(reinterpret_cast<const Element*>(p.x0) + source(at));
 }

@@ -3,7 +3,7 @@
 // joined).
 extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const Sizes s) {
   const int vectors = s.width / VECTOR, item = blockIdx.x * 128 + threadIdx.x;
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
   if (item >= s.rows * vectors) return;
   const int row = item / vectors, at = item % vectors * VECTOR;

@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const
   const int oh = line % s.out_height, image = line / s.out_height;
   Raw factors[TOGETHER][KW], pixels[TOGETHER][REACH];
   if constexpr (TOGETHER == KH) read_weights(factors, weights(p) + c);
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
   if (image >= s.images) return;
 

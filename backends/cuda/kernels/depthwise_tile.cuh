@@ -44,7 +44,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   const int first = blockIdx.x % groups * CHANNELS, rest = blockIdx.x / groups;
   const int left = rest % across * COLUMNS, top = rest / across % down * ROWS, image = rest / across / down;
   read_weights(kernel_of_block, weights(p), first);
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
   copy_pixels(tile, p, s, image, top * SH - s.pad_h, left * SW - s.pad_w, first);
   __syncthreads();

@@ -2,7 +2,7 @@
 // Element (an unsigned type of the width), Index, x_of(p), indices_of(p), y_of(p).
 extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const Sizes s) {
   const int vectors = s.inner / VECTOR, item = blockIdx.x * 128 + threadIdx.x;
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
   if (item >= s.outer * s.count * vectors) return;
   const int i = item % vectors * VECTOR, rest = item / vectors;

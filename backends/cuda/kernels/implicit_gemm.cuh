@@ -247,7 +247,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     for (int i = 0; i < STAGES - 1; ++i)
       if (first + i < last) load_b(first + i, i);
   }
-  wait_for_inputs();
+  wait_for_inputs(p);
 #pragma unroll
   for (int i = 0; i < STAGES - 1; ++i) {
     if (first + i < last) {

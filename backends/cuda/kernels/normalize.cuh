@@ -20,7 +20,7 @@ BURNISH_DEVICE Sum block_sum(Sum x) {
 
 extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, const Sizes s) {
   const int row = blockIdx.x;
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
   const Element* x = input(p) + int64_t(row) * s.length;
   Element* y = output(p) + int64_t(row) * s.length;

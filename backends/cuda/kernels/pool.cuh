@@ -14,7 +14,7 @@ extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const
     oh = rest % s.out_height; rest /= s.out_height;
     c = rest % s.channels; image = rest / s.channels;
   }
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
   if (image >= s.images) return;
   const Element* x = p.x0 + image * s.a_image + c * s.a_c;

@@ -88,7 +88,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     cluster_meet();
   }
 #endif
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
 
   Compute total[VECTOR];

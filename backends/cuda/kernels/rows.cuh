@@ -62,7 +62,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
         if constexpr (HAS_SHIFT) load_shift(p, j, offset[i]);
       }
   }
-  wait_for_inputs();
+  wait_for_inputs(p);
   let_next_start();
   row.read();
   float shift = 0, factor = 1;  // y = (x - shift) * factor, or softmax's exp(x - shift) * factor

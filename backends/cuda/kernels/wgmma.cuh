@@ -78,7 +78,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
         barrier_expect(shared_address(&full[i]), LEFT_BYTES + B_BYTES);
         load_b(i);
       }
-      wait_for_inputs();
+      wait_for_inputs(p);
       for (int i = 0; i < min(count, STAGES); ++i) load_a(i);
       let_next_start();
       for (int i = STAGES; i < count; ++i) {
@@ -90,7 +90,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     }
     __syncwarp();
   } else {
-    wait_for_inputs();
+    wait_for_inputs(p);
     let_next_start();
     const int group = threadIdx.x / 128;
     const auto release = [&](int i) {  // to all blocks that write into this one's stage
