@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "cover/search.h"
 #include "device/layout.h"
 #include "ops/data_attributes.h"
@@ -72,6 +73,7 @@ class Builder {
         if (node.inputs[i]) graph_.set_input(id, i, in_layout(node.inputs[i], ir::Layout::plain, id));
     }
     for (ir::Output& output : graph_.outputs) output.value = in_layout(output.value, ir::Layout::plain, {});
+    compile();
     graph_.sort();
     std::vector<device::Choice> choices(graph_.node_capacity());
     for (auto& [index, choice] : choices_) choices[static_cast<size_t>(index)] = std::move(choice);
@@ -105,12 +107,22 @@ class Builder {
     choice.candidate = timed.candidate.id;
     choice.microseconds = timed.measured ? timed.microseconds : 0;
     choice.alternatives = timed.alternatives;
-    choice.code = timed.tactic->compile(problem, timed.candidate, tuner_.device());
+    chosen_.push_back({id.index, problem, &timed});
     std::vector<Tensor> weights(static_cast<size_t>(problem.input_count()));
     for (int i = 0; i < problem.input_count(); ++i)
       if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = ops::constant_value(graph_, graph_.node(id).inputs[static_cast<size_t>(problem.node_inputs()[static_cast<size_t>(i)])]);
     choice.constants = timed.tactic->pack(problem, timed.candidate, weights, tuner_.device());
     choices_[id.index] = std::move(choice);
+  }
+
+  /// What was compiled to be measured is compiled anew where the sizes are left open.
+  void compile() {
+    parallel_for(static_cast<int64_t>(chosen_.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Chosen& one = chosen_[static_cast<size_t>(i)];
+        choices_.at(one.node).code = one.timed->tactic->compile(one.problem, one.timed->candidate, tuner_.device());
+      }
+    });
   }
 
   ir::ValueId current(ir::ValueId value) const {
@@ -141,9 +153,16 @@ class Builder {
     return output;
   }
 
+  struct Chosen {
+    int32_t node;
+    device::Problem problem;
+    const tune::Timed* timed;
+  };
+
   ir::Graph& graph_;
   tune::Tuner& tuner_;
   std::map<int32_t, device::Choice> choices_;
+  std::vector<Chosen> chosen_;  // whose code is still to be made
   std::map<ir::ValueId, ir::ValueId> renamed_;
   std::map<std::pair<ir::ValueId, ir::Layout>, ir::ValueId> reformatted_;
 };
@@ -155,7 +174,7 @@ class Weigher {
   Weigher(const ir::Graph& graph, tune::Tuner& tuner, bool measures) : graph_(graph), tuner_(tuner), measures_(measures) {}
 
   void weigh(const Region& region) {
-    Weighed one{region, region_problem(graph_, region), {}};
+    Weighed one{region, region_problem(graph_, region), {}, {}};
     const Weighed* longer = longer_one(one);
     for (const LayoutSet& layouts : sets_for(one.problem)) add_option(one, layouts, longer);
     // All that the device proposes for an op may be refused when it is tried; the reference takes it as it lies in plain layout.
@@ -209,6 +228,7 @@ class Weigher {
     }
     if (const tune::Timed* timed = tuner_.best(problem, allow_fallback))
       one.options.push_back({layouts, std::move(problem), timed, guess(one.problem, layouts, *timed, tuner_.device())});
+    else if (one.refusal.empty()) one.refusal = tuner_.refusal(problem);
   }
 
   /// The longer region's option in which what both read, and what they make, has the same layouts.
@@ -300,7 +320,7 @@ std::vector<RefusedRegion> refused_regions(const ir::Graph& graph, const std::ve
     RefusedRegion& entry = refused.emplace_back();
     entry.where = joined_sources(graph, one.region);
     for (ir::NodeId id : one.region.nodes) entry.ops += (entry.ops.empty() ? "" : ", ") + graph.node(id).op->name;
-    entry.reason = one.options.empty() ? "no kernel of the device takes it" : "what was taken in its place is not slower";
+    entry.reason = !one.options.empty() ? "what was taken in its place is not slower" : !one.refusal.empty() ? one.refusal : "no kernel of the device takes it";
     for (const Option& option : one.options)
       if (option.timed->measured && (entry.microseconds == 0 || option.microseconds < entry.microseconds)) entry.microseconds = option.microseconds;
   }

@@ -20,6 +20,7 @@ struct Weighed {
   Region region;
   device::Problem problem;  ///< plain
   std::vector<Option> options;
+  std::string refusal;  ///< why a kernel that takes it was refused when it was tried, if one was
 };
 
 /// A region and the option taken for it.

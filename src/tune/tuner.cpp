@@ -113,6 +113,14 @@ const Timed* Tuner::best(const device::Problem& problem, bool allow_fallback) {
   return timed && timed->tactic && (allow_fallback || !timed->tactic->is_fallback()) ? timed : nullptr;
 }
 
+std::string Tuner::refusal(const device::Problem& problem) const {
+  const auto found = known_.find(problem.text());
+  if (found == known_.end()) return {};
+  for (const device::Alternative& each : found->second->alternatives)
+    if (!each.candidate.empty() && !each.refused.empty()) return fmt::format("{} {}: {}", each.tactic, each.candidate, each.refused);
+  return {};
+}
+
 const Timed* Tuner::expect(const device::Problem& problem) {
   std::unique_ptr<Timed>& expected = expected_[problem.text()];
   if (!expected) {

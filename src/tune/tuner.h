@@ -37,6 +37,8 @@ class Tuner {
   /// The fastest way to run `problem` (with the layouts it has), or null where only the fallback could and
   /// `allow_fallback` is false.
   const Timed* best(const device::Problem& problem, bool allow_fallback = true);
+  /// Of what best() tried for `problem`, the first refusal: "TACTIC CANDIDATE: REASON"; empty where there was none.
+  std::string refusal(const device::Problem& problem) const;
   /// Whether it is worth telling expect() of problems: what is measured must be compiled first, and that takes long.
   bool compiles_ahead() const { return options_.measure && ahead_.runs_ahead(); }
   /// Says that best() will be asked for `problem`: its candidates are compiled meanwhile, unless the cache knows their times.

@@ -60,6 +60,8 @@ TEST(Tuner, AnOpWhoseEveryProposalIsRefusedRunsOnTheReference) {
     ++run;
   }
   EXPECT_EQ(run, 3);
+  ASSERT_FALSE(covered.refused.empty());
+  EXPECT_THAT(covered.refused.at(0).reason, HasSubstr("fake.nhwc only: too little memory"));
 }
 
 TEST(Tuner, ALostDeviceEndsTheBuildAndTheNextOnePassesOverWhatLostIt) {
