@@ -1,4 +1,4 @@
-// Convolutions with windows larger than one pixel, in one group, on Hopper's warpgroup instructions: an
+// Convolutions in one group, but for those that are matrix products, on Hopper's warpgroup instructions: an
 // implicit matrix product whose left operand the copy engine gathers, box by box of the image
 // (kernels/wgmma_window.cuh).
 #include <algorithm>
@@ -54,7 +54,8 @@ Support analyse(const Problem& problem, Contraction& c) {
   if (Support support = Contraction::analyse(problem, c); !support) return support;
   if (!c.conv) return Support::no("no convolution");
   if (Support support = wgmma_supports(problem, c); !support) return support;
-  if (c.kernel[0] * c.kernel[1] == 1) return Support::no("a window of one pixel");
+  if (c.kernel[0] * c.kernel[1] * c.strides[0] * c.strides[1] == 1)
+    return Support::no("a window of one pixel, at every pixel");
   for (int d = 0; d < 2; ++d) {
     if (c.dilations[d] != 1) return Support::no("a dilated window");
     if (c.strides[d] > 2) return Support::no("a stride of more than two pixels");
@@ -92,8 +93,9 @@ Config best_box(const Contraction& c, const WgmmaConfig& base) {
   return best;
 }
 
-/// Microseconds that shared memory is busy with a step: 128 bytes a clock, of which an instruction takes 64
-/// rows and its columns, 32 bytes each, and half as many for what arrives, from wherever it comes.
+/// Microseconds that shared memory needs for a step: an instruction reads 64 rows and its columns, 32 bytes
+/// each, at 128 bytes a clock of 1.7 GHz; what arrives, from L2 or from another block's copy, comes at 90
+/// bytes a nanosecond.
 double shared_memory_us(const WgmmaWork& work, const WgmmaConfig& config) {
   const double instructions = 4.0 * work.taps * config.groups, clocks = 16 + config.tile_n / 4.0;
   return std::max(instructions * clocks / 1.7e3, static_cast<double>(work.stage_bytes(config)) / 90e3);

@@ -35,6 +35,7 @@ void add_contractions(Texts& texts) {
     texts.push_back(conv(dtype, 2, 136, 19, 30, 200, 3, 1, 1, true));
     texts.push_back(conv(dtype, 3, 72, 9, 17, 40, 2, 2, 0, true));
     texts.push_back(conv(dtype, 1, 16, 37, 5, 48, 5, 1, 2, false));
+    texts.push_back(conv(dtype, 2, 72, 11, 10, 56, 1, 2, 0, false));
     texts.push_back(conv(dtype, 1, 128, 7, 7, 200, 1, 1, 0, true));
     texts.push_back(conv(dtype, 3, 3, 33, 31, 32, 7, 2, 3, false));
     texts.push_back(conv(dtype, 1, 3, 20, 21, 17, 3, 2, 1, false, 1, "", " nhwc"));
