@@ -22,7 +22,7 @@ const device::Tactic* tactic_for(const device::Problem& problem, device::Device&
   return nullptr;
 }
 
-/// Yes, or why the device does not run the op's own code.
+/// Yes, or why the device does not run the op's own code. Throws Error where trying it lost the device.
 Support runs_own_code(const device::Problem& any_shape, device::Device& device) {
   const device::Tactic* tactic = tactic_for(any_shape, device);
   if (!tactic) return Support::no("{} has no kernel of its text", device.info().backend);
@@ -38,6 +38,8 @@ Support runs_own_code(const device::Problem& any_shape, device::Device& device) 
     return wrong.empty() ? Support::yes()
                          : Support::no("its kernel does not compute what its reference does: {}", wrong);
   } catch (const Error& error) {
+    with_context([] { return "its kernel lost the device: correct its text"; },
+                 [&] { device.execute([] {}); });
     return Support::no("{}", error.what());
   }
 }
@@ -75,12 +77,14 @@ void settle_user_ops(ir::Graph& graph, ProgramContext& context) {
     if (ops::is_control(*node.op))
       for (const auto& body : node.bodies) settle_user_ops(*body, context);
     if (!carries_code(node)) continue;
-    const Support own = runs_own_code(device::Problem::of(graph, id), *context.device);
+    const std::string name = fmt::format("user op '{}'", node.attributes.as<ops::UserAttributes>().name);
+    const device::Problem problem = device::Problem::of(graph, id);
+    const Support own =
+        with_context([&] { return name; }, [&] { return runs_own_code(problem, *context.device); });
     if (own) continue;
-    const std::string name = node.attributes.as<ops::UserAttributes>().name,
-                      why = fmt::format("its reference: {}", own.reason());
-    if (!context.log.take(fmt::format("user op '{}'", name), node.source, why)) return;
-    if (context.options.on_log) context.options.on_log(fmt::format("user op '{}': {}", name, why));
+    const std::string why = fmt::format("its reference: {}", own.reason());
+    if (!context.log.take(name, node.source, why)) return;
+    if (context.options.on_log) context.options.on_log(fmt::format("{}: {}", name, why));
     expand(graph, id);
   }
 }

@@ -28,7 +28,8 @@ const ops::UserAttributes* user_attributes(const device::Problem& problem) {
   return nullptr;
 }
 
-/// "Compiles" a text into what the text says: "right" is what the reference does, "wrong" is off by one.
+/// "Compiles" a text into what the text says: "right" is what the reference does, "wrong" is off by one;
+/// "broken" does not compile, and "fatal" takes the device along.
 class TextKernel : public device::Kernel {
  public:
   explicit TextKernel(device::Problem problem) : problem_(std::move(problem)) {}
@@ -64,6 +65,23 @@ class TextKernel : public device::Kernel {
   device::Problem problem_;
 };
 
+device::DeviceInfo describe() {
+  device::DeviceInfo info = device::host_info(1);
+  info.backend = info.arch = info.tuning_key = "texts";
+  return info;
+}
+
+class TextDevice : public device::HostDevice {
+ public:
+  TextDevice() : HostDevice(describe()) {}
+  void execute(const std::function<void()>& body) override {
+    require(!lost, "nothing runs on it any more");
+    body();
+  }
+  std::span<const device::Tactic* const> tactics() const override;
+  bool lost = false;
+};
+
 /// Takes user ops with whatever is pointwise behind them.
 class TextTactic : public device::Tactic {
  public:
@@ -81,27 +99,18 @@ class TextTactic : public device::Tactic {
     return "";
   }
   std::unique_ptr<device::Kernel> load(const device::Problem& problem, const device::Candidate&,
-                                       const std::string&, device::Device&) const override {
+                                       const std::string&, device::Device& device) const override {
+    static_cast<TextDevice&>(device).lost = user_attributes(problem)->cuda == "fatal";
+    require(!static_cast<TextDevice&>(device).lost, "an illegal address");
     return std::make_unique<TextKernel>(problem);
   }
 };
 
-device::DeviceInfo describe() {
-  device::DeviceInfo info = device::host_info(1);
-  info.backend = info.arch = info.tuning_key = "texts";
-  return info;
+std::span<const device::Tactic* const> TextDevice::tactics() const {
+  static const TextTactic tactic;
+  static const std::array<const device::Tactic*, 1> table = {&tactic};
+  return table;
 }
-
-class TextDevice : public device::HostDevice {
- public:
-  TextDevice() : HostDevice(describe()) {}
-  void execute(const std::function<void()>& body) override { body(); }
-  std::span<const device::Tactic* const> tactics() const override {
-    static const TextTactic tactic;
-    static const std::array<const device::Tactic*, 1> table = {&tactic};
-    return table;
-  }
-};
 
 class TextBackend : public device::Backend {
  public:
@@ -198,6 +207,17 @@ TEST(UserOps, AKernelThatIsWrongOrDoesNotCompileIsNotTaken) {
                                        line.find(why) != std::string::npos;
                               }))
           << name << " " << text;
+  }
+}
+
+TEST(UserOps, AKernelThatLosesTheDeviceEndsTheBuild) {
+  try {
+    built(network("fatal"), "texts");
+    ADD_FAILURE() << "it was built";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("user op 'gated': its kernel lost the device"),
+              std::string::npos)
+        << error.what();
   }
 }
 
