@@ -41,13 +41,11 @@ Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& wei
 }  // namespace
 
 Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
-  const int64_t tile_k = 128 / dtype_bytes(c.dtype), inner = c.inner.constant(),
-                positions = c.kernel[0] * c.kernel[1], channels = c.conv ? c.channels.constant() : inner,
-                k_stride = c.conv ? 1 : c.right_k.constant();
-  return pack(c, tile_n, divide_up(inner, tile_k), weights, [=, conv = c.conv](int64_t tile, int64_t k) {
+  const int64_t tile_k = 128 / dtype_bytes(c.dtype), inner = c.inner.constant(), channels = c.weight_channels,
+                positions = c.weight_positions, k_stride = c.conv ? 1 : c.right_k.constant();
+  return pack(c, tile_n, divide_up(inner, tile_k), weights, [=](int64_t tile, int64_t k) {
     const int64_t at = tile * tile_k + k;
-    if (at >= inner) return int64_t{-1};
-    return conv ? at % channels * positions + at / channels : at * k_stride;
+    return at < inner ? (at % channels * positions + at / channels) * k_stride : int64_t{-1};
   });
 }
 

@@ -1,53 +1,42 @@
-// Weights in the order in which kernels/wgmma_window.cuh reads them; no GPU is needed.
+// What the host packs of weights for the kernels; no GPU is needed.
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "cuda/contraction.h"
+#include "device/problem.h"
 
 namespace burnish::cuda {
 namespace {
 
-constexpr int64_t columns = 40, channels = 72, kernel_h = 3, kernel_w = 2;
-
-uint16_t weight(int64_t n, int64_t channel, int64_t row, int64_t column) {
-  if (n >= columns || channel >= channels) return 0;
-  return static_cast<uint16_t>(1 + ((n * channels + channel) * kernel_h + row) * kernel_w + column);
+/// The packed element that stands for element `at` of a column's inner index, in the only tiles of columns
+/// and inner index.
+float packed_at(const Tensor& packed, int64_t column, int64_t at) {
+  const int64_t chunk = 8, tile_k = 64;
+  return packed.data<Half>()[column * tile_k + ((at / chunk) ^ (column & 7)) * chunk + at % chunk];
 }
 
-/// Walks through the packed weights as they lie, and says what should be there.
-void expect_order(int tile_n, int taps) {
-  Contraction c;
-  c.conv = true;
-  c.columns = columns;
-  c.channels = channels;
-  c.kernel[0] = kernel_h;
-  c.kernel[1] = kernel_w;
-  c.inner = channels * kernel_h * kernel_w;
-  Tensor weights(DType::f16, {columns, channels, kernel_h, kernel_w});
-  auto* values = static_cast<uint16_t*>(weights.raw());
-  std::iota(values, values + weights.size(), uint16_t{1});
-  const Tensor packed = pack_window_tiles(c, tile_n, taps, weights);
-  const auto* at = static_cast<const uint16_t*>(packed.raw());
-  const auto* end = at + packed.size();
-  for (int64_t n0 = 0; n0 < columns; n0 += tile_n)
-    for (int64_t block = 0; block < channels; block += 64)
-      for (int64_t rows = 0; rows < kernel_h; rows += taps)
-        for (int64_t column = 0; column < kernel_w; ++column)
-          for (int64_t row = rows; row < rows + taps; ++row)
-            for (int64_t n = 0; n < tile_n; ++n)
-              for (int64_t place = 0; place < 8; ++place)
-                for (int64_t i = 0; i < 8; ++i, ++at) {
-                  const int64_t channel = block + (place ^ (n % 8)) * 8 + i;
-                  ASSERT_LT(at, end);
-                  ASSERT_EQ(*at, weight(n0 + n, channel, row, column))
-                      << n0 + n << " " << channel << " " << row << " " << column;
-                }
-  EXPECT_EQ(at, end);
+// A window's row as one run: channels-last, its inner index is row, column, channel as ever; of planes,
+// channel, row, column.
+TEST(Packing, FollowsTheRunsThatAPatchIsReadBy) {
+  constexpr int64_t filters = 3, channels = 2, rows = 2, columns = 8;
+  Tensor weights(DType::f16, {filters, channels, rows, columns});
+  for (int64_t i = 0; i < weights.size(); ++i) weights.data<Half>()[i] = Half(static_cast<float>(i));
+  for (const bool channels_last : {true, false}) {
+    const device::Problem problem = device::Problem::parse(
+        std::string("graph problem(%x0: f16[1,2,4,16]") + (channels_last ? " nhwc" : "") +
+        ", %w1: f16[3,2,2,8]) { %v0 = conv(%x0, %w1) {strides=[2,8], pads=[0,0,0,0]} : f16[1,3,2,2] nhwc "
+        "yield %v0 }");
+    const Tensor packed = pack_tiles(Contraction::of(problem).by_runs(), 64, weights);
+    for (int64_t f = 0; f < filters; ++f)
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t k = 0; k < columns; ++k) {
+            const int64_t at =
+                channels_last ? (r * columns + k) * channels + c : (c * rows + r) * columns + k;
+            EXPECT_EQ(packed_at(packed, f, at),
+                      static_cast<float>(((f * channels + c) * rows + r) * columns + k));
+          }
+  }
 }
-
-TEST(Packing, RowsOfAWindowThatShareAStepLieTogether) { expect_order(32, 3); }
-TEST(Packing, RowsOfAWindowOneAStep) { expect_order(48, 1); }
 
 }  // namespace
 }  // namespace burnish::cuda
