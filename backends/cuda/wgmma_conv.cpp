@@ -131,6 +131,8 @@ class WgmmaConv : public GeneratedTactic {
         }
     }
     sort(found);
+    constexpr size_t worth_offering = 24;  // the tuner tries fewer, tests all
+    if (found.size() > worth_offering) found.resize(worth_offering);
     return found;
   }
 
