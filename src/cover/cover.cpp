@@ -207,18 +207,18 @@ class Weigher {
 
   void add_option(Weighed& one, const LayoutSet& layouts, const Weighed* longer) {
     device::Problem problem = one.problem.with_layouts(layouts);
-    if (const Option* whole = longer ? same_layouts(*longer, one, layouts) : nullptr) {
-      // Measured each by itself, a kernel with such ops behind it and one without differ by noise: the short one
-      // and a second kernel would win half of the time.
-      if (tuner_.offers_as_much(whole->problem, problem)) {
-        one.options.push_back({layouts, problem, measures_ ? tuner_.as_for(problem, *whole->timed) : whole->timed, whole->microseconds});
-        return;
-      }
-    }
     // Where no kernel of the device takes it, the fallback below does.
     if (const tune::Timed* free = is_free(problem) ? tuner_.free_of_charge(problem) : nullptr) {
       one.options.push_back({layouts, problem, free, 0});
       return;
+    }
+    if (const Option* whole = longer ? same_layouts(*longer, one, layouts) : nullptr) {
+      // Measured each by itself, a kernel with such ops behind it and one without differ by noise: the short one
+      // and a second kernel would win half of the time.
+      if (tuner_.offers_as_much(whole->problem, problem) && tuner_.offers(problem, *whole->timed)) {
+        one.options.push_back({layouts, problem, measures_ ? tuner_.as_for(problem, *whole->timed) : whole->timed, whole->microseconds});
+        return;
+      }
     }
     // A region that only the reference could run is no better than its parts.
     const bool allow_fallback = one.region.nodes.size() == 1;

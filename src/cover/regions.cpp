@@ -228,7 +228,14 @@ bool adds_cheap_ops(const ir::Graph& graph, const Region& whole, const Region& p
   static const std::set<const ir::Op*> cheap = {&def::relu, &def::clip, &def::leaky_relu, &def::add, &def::sub, &def::mul,
                                                 &def::maximum, &def::minimum, &def::hardswish, &def::hardsigmoid};
   if (whole.anchor != part.anchor || whole.nodes.size() <= part.nodes.size()) return false;
-  if (ops::definition(graph.node(whole.anchor)).fusion != ops::Fusion::contraction) return false;
+  const ops::OpDef& op = ops::definition(graph.node(whole.anchor));
+  const bool contraction = op.fusion == ops::Fusion::contraction;
+  if (!contraction && op.fusion != ops::Fusion::pointwise && &op != &def::concat) return false;
+  // Without a contraction, what is read is the time: only weights may join.
+  if (!contraction && !std::all_of(whole.inputs.begin(), whole.inputs.end(), [&](ir::ValueId input) {
+        return graph.value(input).constant_only || std::find(part.inputs.begin(), part.inputs.end(), input) != part.inputs.end();
+      }))
+    return false;
   if (!std::includes(whole.positions.begin(), whole.positions.end(), part.positions.begin(), part.positions.end())) return false;
   const auto anchor = std::find(whole.nodes.begin(), whole.nodes.end(), whole.anchor);
   for (auto id = whole.nodes.begin(); id != whole.nodes.end(); ++id) {

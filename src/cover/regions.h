@@ -21,8 +21,8 @@ struct Region {
 /// pointwise ops that follow, shortest first for each anchor. Views, control ops and weights' nodes are not in any.
 std::vector<Region> find_regions(const ir::Graph& graph);
 
-/// Whether `whole` is `part` and, behind it, a few pointwise ops that take an instruction or two an element: in a kernel that
-/// has the values at hand they cost next to nothing.
+/// Whether `whole` is `part`, grown from a contraction, a pointwise op or a concatenation, and, behind it, a few pointwise ops
+/// that take an instruction or two an element: in a kernel that has the values at hand they cost next to nothing.
 bool adds_cheap_ops(const ir::Graph& graph, const Region& whole, const Region& part);
 
 /// The region as a graph with the inputs of `region.inputs`. For one node alone this is not needed.

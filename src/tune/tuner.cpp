@@ -164,6 +164,13 @@ bool Tuner::offers_as_much(const device::Problem& whole, const device::Problem& 
   });
 }
 
+bool Tuner::offers(const device::Problem& problem, const Way& way) {
+  const auto [known, fresh] = offers_.emplace(std::pair(problem.text(), way.tactic->name() + " " + way.candidate.id), false);
+  if (!fresh) return known->second;
+  const std::vector<Timed> ways = ways_of(problem, nullptr);
+  return known->second = std::any_of(ways.begin(), ways.end(), [&](const Timed& other) { return other.tactic == way.tactic && other.candidate.id == way.candidate.id; });
+}
+
 std::vector<Timed> Tuner::ways_of(const device::Problem& problem, std::vector<device::Alternative>* alternatives) {
   std::vector<Timed> ways;
   for (const device::Tactic* tactic : device_->tactics()) {

@@ -53,6 +53,8 @@ class Tuner {
   const Timed* as_for(const device::Problem& problem, const Timed& timed);
   /// Whether every way to run `part` is one to run `whole`, and there is one.
   bool offers_as_much(const device::Problem& whole, const device::Problem& part);
+  /// Whether `way`, found for another problem, is one to run this one too.
+  bool offers(const device::Problem& problem, const Way& way);
   /// A guess in microseconds, from operations and bytes.
   double estimate(const device::Problem& problem) const;
 
@@ -75,7 +77,7 @@ class Tuner {
   std::map<std::string, std::unique_ptr<Timed>> known_;
   std::map<std::string, std::unique_ptr<Timed>> expected_;  // the first way of each
   std::map<std::string, std::unique_ptr<Timed>> untimed_;  // by what was asked and the problem's text
-  std::map<std::pair<std::string, std::string>, bool> offers_;  // by the texts of whole and part
+  std::map<std::pair<std::string, std::string>, bool> offers_;  // by the texts of whole and part, or of a problem and a way
   /// What the reference makes of the last problem measured: its layouts come one after another, and all of a model's
   /// would be many times its weights.
   struct Reference {
