@@ -42,14 +42,19 @@ class Timer {
   CUevent begin_ = nullptr, end_ = nullptr;
 };
 
-/// Times run() (which does `calls` calls) until the budget is spent, three times at least; microseconds of
-/// one call.
+/// Times run() (which does `calls` calls) three times at least, then until the median is sure or the budget spent;
+/// microseconds of one call.
 template <class Run>
 double time_repeats(Timer& timer, Run&& run, int calls, double budget_us) {
   std::vector<double> times;
   const Clock::time_point start = Clock::now();
   constexpr size_t least = 3, most = 11;
-  while (times.size() < least || (times.size() < most && microseconds_since(start) < budget_us)) {
+  constexpr double sure = 0.01;  // times that lie within this share of each other
+  const auto agree = [&] {
+    const auto [low, high] = std::minmax_element(times.begin(), times.end());
+    return *high - *low < *low * sure;
+  };
+  while (times.size() < least || (times.size() < most && microseconds_since(start) < budget_us && !agree())) {
     timer.start();
     run();
     times.push_back(timer.stop() / calls);
