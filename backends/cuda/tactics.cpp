@@ -10,6 +10,7 @@ std::span<const device::Tactic* const> all_tactics() {
   static const device::Tactic* const tactics[] = {
       &attention_tactic(),
       &depthwise_tactic(),
+      &vector_product_tactic(),
       &cublaslt_tactic(),
       &wgmma_tactic(),
       &wgmma_conv_tactic(),

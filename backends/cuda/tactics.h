@@ -16,6 +16,7 @@ const device::Tactic& wgmma_conv_tactic();
 const device::Tactic& implicit_gemm_tactic();
 const device::Tactic& implicit_gemm_tf32_tactic();
 const device::Tactic& depthwise_tactic();
+const device::Tactic& vector_product_tactic();
 const device::Tactic& pool_tactic();
 const device::Tactic& rows_tactic();
 const device::Tactic& reduce_tactic();

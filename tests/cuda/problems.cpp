@@ -63,6 +63,18 @@ void add_contractions(Texts& texts) {
                     "{0}[1,1000] yield %v0 }}",
                     dtype));
   }
+  // one row: heads, and the layers of a squeeze-and-excitation
+  for (const char* dtype : {"f16", "f32"}) {
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1,1154,1,1] nhwc, %w1: {0}[46,1154,1,1], %w2: {0}[46]) {{ %v0 = "
+                    "conv(%x0, %w1, "
+                    "%w2) : {0}[1,46,1,1] %v1 = silu(%v0) : {0}[1,46,1,1] nhwc yield %v1 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[1,5003], %w1: {0}[7,5003], %x2: {0}[1,7]) {{ %v0 = matmul(%x0, %w1) "
+        "{{transpose_b=true}} : {0}[1,7] %v1 = add(%v0, %x2) : {0}[1,7] yield %v1 }}",
+        dtype));
+  }
   // the first of eight rows, taken in place
   texts.push_back(
       "graph problem(%x0: f16[3,8,64], %w1: f16[64,40]) { constant @c0: i64[] = {0} %v0 = gather(%x0, @c0) "
