@@ -44,6 +44,22 @@ class InputPointers {
   std::vector<const void*> pointers_;
 };
 
+/// The operands of a problem's only node that are known when it is bound: literals, and inputs that its op
+/// wants on the host. Empty Tensors elsewhere.
+inline std::vector<Tensor> host_operands(const device::Problem& problem,
+                                         const device::BindArguments& arguments) {
+  std::vector<Tensor> operands;
+  for (ir::ValueId value : problem.node(0).inputs) {
+    const int input = value ? problem.input_index(value) : -1;
+    const bool given = input >= 0 && static_cast<size_t>(input) < arguments.host_inputs.size();
+    if (input < 0)
+      operands.push_back(value ? problem.literal(value) : Tensor());
+    else
+      operands.push_back(given ? arguments.host_inputs[static_cast<size_t>(input)] : Tensor());
+  }
+  return operands;
+}
+
 /// A BoundKernel out of a callable `void(const device::Arguments&)`.
 template <class Body>
 class BoundFunction : public device::BoundKernel {

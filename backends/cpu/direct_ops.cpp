@@ -42,11 +42,11 @@ constexpr DirectOp table[] = {
     {"cumprod", indexed},
     // What data decides.
     {"topk", rare},
-    {"compress", host},
-    {"nonzero", host},
-    {"unique", host},
-    {"non_max_suppression", host},
-    {"host_function", theirs},
+    {"compress", host, true},
+    {"nonzero", host, true},
+    {"unique", host, true},
+    {"non_max_suppression", host, true},
+    {"host_function", theirs, true},
     // Reductions and norms.
     {"reduce_sum", types},
     {"reduce_mean", types},

@@ -10,6 +10,7 @@ namespace burnish::cpu {
 struct DirectOp {
   std::string_view name;
   std::string_view reason;
+  bool sized_by_data = false;  ///< its results' shapes follow from more than shapes and host operands
 };
 
 std::span<const DirectOp> direct_ops();

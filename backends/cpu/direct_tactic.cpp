@@ -12,19 +12,18 @@
 namespace burnish::cpu {
 namespace {
 
-/// A Tensor over memory that may move from run to run; it is made anew only when it does.
+/// A Tensor over memory that may move from run to run, to where it follows without an allocation.
 class MovingView {
  public:
-  MovingView(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {}
+  MovingView(DType dtype, Shape shape) : view_(Tensor::view(dtype, std::move(shape), nullptr)) {}
   const Tensor& at(const void* memory) {
-    if (view_.empty() || view_.raw() != memory)
-      view_ = Tensor::view(dtype_, shape_, const_cast<void*>(memory));
+    if (view_.raw() == memory) return view_;
+    Shape shape = std::move(const_cast<Shape&>(view_.shape()));  // the view is replaced in the same breath
+    view_ = Tensor::view(view_.dtype(), std::move(shape), const_cast<void*>(memory));
     return view_;
   }
 
  private:
-  DType dtype_;
-  Shape shape_;
   Tensor view_;
 };
 
@@ -83,18 +82,19 @@ bool shapes_are_known(const device::Problem& problem) {
 class DirectKernel : public device::Kernel {
  public:
   explicit DirectKernel(const device::Problem& problem)
-      : problem_(problem), known_(shapes_are_known(problem)) {}
+      : problem_(problem),
+        makes_outputs_(find_direct_op(problem.op(0).name)->sized_by_data && !shapes_are_known(problem)) {}
   std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
     return std::make_unique<DirectBound>(problem_, arguments);
   }
-  bool makes_outputs() const override { return !known_; }
+  bool makes_outputs() const override { return makes_outputs_; }
   std::vector<Tensor> run(std::span<const Tensor> inputs) const override {
     return ops::evaluate(problem_.body(), inputs);
   }
 
  private:
   device::Problem problem_;
-  bool known_;
+  bool makes_outputs_;
 };
 
 class DirectTactic : public device::Tactic {
@@ -103,7 +103,8 @@ class DirectTactic : public device::Tactic {
 
   Support supports(const device::Problem& problem, const device::DeviceInfo&) const override {
     if (problem.nodes().size() != 1) return Support::no("more than one op");
-    if (!find_direct_op(problem.op(0).name)) return Support::no("{} has a kernel of its own", problem.op(0).name);
+    if (!find_direct_op(problem.op(0).name))
+      return Support::no("{} has a kernel of its own", problem.op(0).name);
     return only_plain(problem);
   }
 

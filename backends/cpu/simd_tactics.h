@@ -18,6 +18,8 @@ const device::Tactic& concat_tactic();
 const device::Tactic& lstm_tactic();
 const device::Tactic& norm_tactic();
 const device::Tactic& fused_norm_tactic();
+const device::Tactic& pad_tactic();
+const device::Tactic& slice_tactic();
 const device::Tactic& product_tactic();
 const device::Tactic& pixel_conv_tactic();
 const device::Tactic& reduce_tactic();

@@ -30,6 +30,8 @@ std::span<const device::Tactic* const> tactics() {
       &transpose_tactic(),         //
       &composed_move_tactic(),     //
       &concat_tactic(),            //
+      &slice_tactic(),             //
+      &pad_tactic(),               //
       &simd_reformat_tactic(),     //
       &reformat_tactic(),          //
       &direct_tactic(),            //

@@ -38,8 +38,8 @@ void infer_gather(InferContext& context) {
   context.set_contents(0, std::move(gathered));
 }
 
-/// Copies the slices of x, each of so many bytes, that `indices` name along an axis of `size` slices. Takes no memory:
-/// networks look up rows in every run.
+/// Copies the slices of x, each of so many bytes, that `indices` name along an axis of `size` slices. Takes
+/// no memory: networks look up rows in every run.
 template <class Index>
 void copy_slices(const Tensor& x, std::span<const Index> indices, int64_t size, int64_t bytes, Tensor& y) {
   for (const Index index : indices) checked_index(static_cast<int64_t>(index), size);
@@ -61,8 +61,8 @@ void reference_gather(const ReferenceCall& call) {
   int64_t bytes = dtype_bytes(x.dtype());  // of a slice
   for (size_t d = axis + 1; d < x.shape().size(); ++d) bytes *= x.shape()[d];
   dispatch(Types<int32_t, int64_t>(), indices.dtype(), [&]<class Index>(Type<Index>) {
-    copy_slices<Index>(x, {indices.data<Index>(), static_cast<size_t>(indices.size())}, x.shape()[axis], bytes,
-                       call.outputs[0]);
+    copy_slices<Index>(x, {indices.data<Index>(), static_cast<size_t>(indices.size())}, x.shape()[axis],
+                       bytes, call.outputs[0]);
   });
 }
 
@@ -77,11 +77,11 @@ void infer_gather_elements(InferContext& context) {
 void reference_gather_elements(const ReferenceCall& call) {
   const Tensor& x = call.inputs[0];
   Tensor& y = call.outputs[0];
-  const std::vector<int64_t> places = element_places(
-      x.shape(), call.inputs[1], normalize_axis(call.attribute<AxisAttributes>().axis, x.rank()));
+  const int64_t axis = normalize_axis(call.attribute<AxisAttributes>().axis, x.rank());
   dispatch_bytes(x.dtype(), [&]<class T>(Type<T>) {
-    for (size_t i = 0; i < places.size(); ++i)
-      static_cast<T*>(y.raw())[i] = static_cast<const T*>(x.raw())[places[i]];
+    T* out = static_cast<T*>(y.raw());
+    for_each_element_place(x.shape(), call.inputs[1], axis,
+                           [&](int64_t place) { *out++ = static_cast<const T*>(x.raw())[place]; });
   });
 }
 
@@ -103,13 +103,17 @@ void infer_gather_nd(InferContext& context) {
 void reference_gather_nd(const ReferenceCall& call) {
   const Tensor& x = call.inputs[0];
   Tensor& y = call.outputs[0];
-  const std::vector<int64_t> places =
-      slice_places(x.shape(), call.inputs[1], call.attribute<GatherNdAttributes>().batch_dims);
-  if (places.empty() || y.size() == 0) return;
-  const size_t bytes = static_cast<size_t>(y.bytes()) / places.size();
-  for (size_t i = 0; i < places.size(); ++i)
-    std::memcpy(static_cast<char*>(y.raw()) + i * bytes,
-                static_cast<const char*>(x.raw()) + places[i] * dtype_bytes(x.dtype()), bytes);
+  const Tensor& indices = call.inputs[1];
+  if (y.size() == 0) return;
+  int64_t vectors = 1;
+  for (size_t d = 0; d + 1 < indices.shape().size(); ++d) vectors *= indices.shape()[d];
+  const auto bytes = static_cast<size_t>(y.bytes() / vectors);
+  char* out = static_cast<char*>(y.raw());
+  for_each_slice_place(
+      x.shape(), indices, call.attribute<GatherNdAttributes>().batch_dims, [&](int64_t place) {
+        std::memcpy(out, static_cast<const char*>(x.raw()) + place * dtype_bytes(x.dtype()), bytes);
+        out += bytes;
+      });
 }
 
 }  // namespace

@@ -1,17 +1,15 @@
-// pad and center_crop_pad.
+#include "ops/pad.h"
+
 #include <algorithm>
 
 #include "base/error.h"
 #include "ops/data_attributes.h"
 #include "ops/host.h"
 #include "ops/infer.h"
-#include "ops/strided.h"
 #include "ops/table.h"
 
-namespace burnish::ops::def {
+namespace burnish::ops {
 namespace {
-
-using ir::Dim;
 
 /// The dimension that each of `count` numbers is about: those of `axes`, or 0, 1, 2, ...
 std::vector<size_t> named_axes(const std::optional<std::vector<int64_t>>& axes, size_t count, int64_t rank) {
@@ -22,6 +20,55 @@ std::vector<size_t> named_axes(const std::optional<std::vector<int64_t>>& axes, 
     named.push_back(static_cast<size_t>(axes ? normalize_axis((*axes)[i], rank) : static_cast<int64_t>(i)));
   return named;
 }
+
+/// Which input index stands at each output index of one dimension.
+AxisMap pad_map(const std::string& mode, int64_t size, int64_t before, int64_t padded) {
+  AxisMap map(static_cast<size_t>(padded), -1);
+  require(size > 0 || padded == 0 || mode == "constant", "an empty dimension cannot be padded in mode '{}'",
+          mode);
+  const auto wrapped = [](int64_t at, int64_t period) { return (at % period + period) % period; };
+  for (int64_t i = 0; i < padded; ++i) {
+    int64_t at = i - before;
+    if (mode == "edge") {
+      at = std::clamp<int64_t>(at, 0, size - 1);
+    } else if (mode == "wrap") {
+      at = wrapped(at, size);
+    } else if (mode == "reflect") {
+      const int64_t period = std::max<int64_t>(1, 2 * (size - 1));
+      at = wrapped(at, period);
+      if (at >= size) at = period - at;
+    }
+    map[static_cast<size_t>(i)] = at >= 0 && at < size ? at : -1;
+  }
+  return map;
+}
+
+}  // namespace
+
+std::vector<AxisMap> pad_maps(const std::string& mode, const Shape& x, const Shape& padded,
+                              std::span<const Tensor> inputs) {
+  const std::vector<int64_t> pads = integers_of(inputs[1]);
+  std::optional<std::vector<int64_t>> axes;
+  if (inputs.size() > 3 && !inputs[3].empty()) axes = integers_of(inputs[3]);
+  std::vector<int64_t> before(x.size(), 0);
+  const std::vector<size_t> named = named_axes(axes, pads.size() / 2, static_cast<int64_t>(x.size()));
+  for (size_t i = 0; i < named.size(); ++i) before[named[i]] = pads[i];
+  std::vector<AxisMap> maps;
+  for (size_t d = 0; d < before.size(); ++d) maps.push_back(pad_map(mode, x[d], before[d], padded[d]));
+  return maps;
+}
+
+std::vector<AxisMap> center_crop_pad_maps(const Shape& x, const Shape& cropped) {
+  std::vector<AxisMap> maps;
+  for (size_t d = 0; d < x.size(); ++d)  // rounds towards no change on both sides
+    maps.push_back(pad_map("constant", x[d], (cropped[d] - x[d]) / 2, cropped[d]));
+  return maps;
+}
+
+namespace def {
+namespace {
+
+using ir::Dim;
 
 void infer_pad(InferContext& context) {
   const std::string& mode = context.attributes<PadAttributes>().mode;
@@ -49,42 +96,13 @@ void infer_pad(InferContext& context) {
   context.set(0, context.dtype(0), std::move(shape));
 }
 
-/// Which input index stands at each output index of one dimension.
-AxisMap pad_map(const std::string& mode, int64_t size, int64_t before, int64_t padded) {
-  AxisMap map(static_cast<size_t>(padded), -1);
-  require(size > 0 || padded == 0 || mode == "constant", "an empty dimension cannot be padded in mode '{}'",
-          mode);
-  const auto wrapped = [](int64_t at, int64_t period) { return (at % period + period) % period; };
-  for (int64_t i = 0; i < padded; ++i) {
-    int64_t at = i - before;
-    if (mode == "edge") {
-      at = std::clamp<int64_t>(at, 0, size - 1);
-    } else if (mode == "wrap") {
-      at = wrapped(at, size);
-    } else if (mode == "reflect") {
-      const int64_t period = std::max<int64_t>(1, 2 * (size - 1));
-      at = wrapped(at, period);
-      if (at >= size) at = period - at;
-    }
-    map[static_cast<size_t>(i)] = at >= 0 && at < size ? at : -1;
-  }
-  return map;
-}
-
 void reference_pad(const ReferenceCall& call) {
   const Tensor& x = call.inputs[0];
-  Tensor& y = call.outputs[0];
-  const std::vector<int64_t> pads = integers_of(call.inputs[1]);
-  std::optional<std::vector<int64_t>> axes;
-  if (call.has(3)) axes = integers_of(call.inputs[3]);
-  std::vector<int64_t> before(x.shape().size(), 0);
-  const std::vector<size_t> named = named_axes(axes, pads.size() / 2, x.rank());
-  for (size_t i = 0; i < named.size(); ++i) before[named[i]] = pads[i];
-  std::vector<AxisMap> maps;
-  for (size_t d = 0; d < before.size(); ++d)
-    maps.push_back(pad_map(call.attribute<PadAttributes>().mode, x.shape()[d], before[d], y.shape()[d]));
   require(!call.has(2) || call.inputs[2].size() == 1, "the value to pad with must be one number");
-  copy_mapped(x, maps, call.has(2) ? call.inputs[2].raw() : nullptr, y);
+  const MappedCopy copy(
+      x.dtype(), x.shape(),
+      pad_maps(call.attribute<PadAttributes>().mode, x.shape(), call.outputs[0].shape(), call.inputs));
+  copy.run(x.raw(), call.has(2) ? call.inputs[2].raw() : nullptr, call.outputs[0].raw());
 }
 
 void infer_center_crop_pad(InferContext& context) {
@@ -104,14 +122,8 @@ void infer_center_crop_pad(InferContext& context) {
 
 void reference_center_crop_pad(const ReferenceCall& call) {
   const Tensor& x = call.inputs[0];
-  Tensor& y = call.outputs[0];
-  std::vector<AxisMap> maps;
-  for (size_t d = 0; d < x.shape().size(); ++d) {
-    const int64_t size = x.shape()[d], wanted = y.shape()[d];
-    maps.push_back(
-        pad_map("constant", size, (wanted - size) / 2, wanted));  // rounds towards no change on both sides
-  }
-  copy_mapped(x, maps, nullptr, y);
+  const MappedCopy copy(x.dtype(), x.shape(), center_crop_pad_maps(x.shape(), call.outputs[0].shape()));
+  copy.run(x.raw(), nullptr, call.outputs[0].raw());
 }
 
 }  // namespace
@@ -138,4 +150,5 @@ const OpDef center_crop_pad = op<AxesAttributes>("center_crop_pad")
                                   .onnx("CenterCropPad", 18)
                                   .summary("the middle of x, cut or padded with zeros to the given sizes");
 
-}  // namespace burnish::ops::def
+}  // namespace def
+}  // namespace burnish::ops

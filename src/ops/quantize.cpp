@@ -9,7 +9,6 @@
 #include "base/dispatch.h"
 #include "base/error.h"
 #include "base/parallel.h"
-#include "ops/host.h"
 #include "ops/infer.h"
 #include "ops/strided.h"
 #include "ops/table.h"
@@ -133,6 +132,26 @@ Q quantized(double quotient, Q zero, bool saturate) {
   }
 }
 
+/// Element i of a tensor of floats or i32.
+double number_at(const Tensor& tensor, int64_t i) {
+  switch (tensor.dtype()) {
+    case DType::f64:
+      return tensor.data<double>()[i];
+    case DType::f16:
+      return tensor.data<Half>()[i];
+    case DType::bf16:
+      return static_cast<float>(tensor.data<BFloat16>()[i]);
+    case DType::i32:
+      return tensor.data<int32_t>()[i];
+    case DType::f8e4m3:
+      return static_cast<float>(tensor.data<Float8E4M3>()[i]);
+    case DType::f8e5m2:
+      return static_cast<float>(tensor.data<Float8E5M2>()[i]);
+    default:
+      return static_cast<double>(tensor.data<float>()[i]);
+  }
+}
+
 /// a / b, rounded as an element of `precision`.
 double divided(double a, double b, DType precision) {
   if (precision == DType::f64) return a / b;
@@ -146,13 +165,11 @@ void reference_quantize(const ReferenceCall& call) {
   const Tensor &x = call.inputs[0], &scale = call.inputs[1];
   Tensor& y = call.outputs[0];
   const ScaleMap map = scale_map(x.shape(), scale.shape(), attributes.axis, attributes.block_size);
-  const std::vector<double> values = numbers_of(x), scales = numbers_of(scale);
   dispatch(QuantizedTypes{}, y.dtype(), [&]<class Q>(Type<Q>) {
     const Q* zero = call.has(2) ? call.inputs[2].data<Q>() : nullptr;
     Q* out = y.data<Q>();
     for_each_scaled(x.size(), map, [&](int64_t i, int64_t s) {
-      const double quotient =
-          divided(values[static_cast<size_t>(i)], scales[static_cast<size_t>(s)], attributes.precision);
+      const double quotient = divided(number_at(x, i), number_at(scale, s), attributes.precision);
       out[i] = quantized<Q>(quotient, zero ? zero[s] : Q{}, attributes.saturate);
     });
   });
@@ -171,15 +188,17 @@ void reference_dequantize(const ReferenceCall& call) {
   const Tensor &x = call.inputs[0], &scale = call.inputs[1];
   Tensor& y = call.outputs[0];
   const ScaleMap map = scale_map(x.shape(), scale.shape(), attributes.axis, attributes.block_size);
-  const std::vector<double> codes = numbers_of(x), scales = numbers_of(scale);
-  const std::vector<double> zeros = call.has(2) ? numbers_of(call.inputs[2]) : std::vector<double>();
-  dispatch(FloatTypes{}, y.dtype(), [&]<class Y>(Type<Y>) {
-    using Compute = compute_t<Y>;
-    Y* out = y.data<Y>();
-    for_each_scaled(x.size(), map, [&](int64_t i, int64_t s) {
-      const size_t at = static_cast<size_t>(s);
-      const double difference = codes[static_cast<size_t>(i)] - (zeros.empty() ? 0 : zeros[at]);
-      out[i] = static_cast<Y>(static_cast<Compute>(difference) * static_cast<Compute>(scales[at]));
+  dispatch(QuantizedTypes{}, x.dtype(), [&]<class Q>(Type<Q>) {
+    const Q* const codes = x.data<Q>();
+    const Q* const zeros = call.has(2) ? call.inputs[2].data<Q>() : nullptr;
+    const auto number = [](Q code) { return static_cast<double>(static_cast<compute_t<Q>>(code)); };
+    dispatch(FloatTypes{}, y.dtype(), [&]<class Y>(Type<Y>) {
+      using Compute = compute_t<Y>;
+      Y* out = y.data<Y>();
+      for_each_scaled(x.size(), map, [&](int64_t i, int64_t s) {
+        const double difference = number(codes[i]) - (zeros ? number(zeros[s]) : 0);
+        out[i] = static_cast<Y>(static_cast<Compute>(difference) * static_cast<Compute>(number_at(scale, s)));
+      });
     });
   });
 }

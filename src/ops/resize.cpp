@@ -121,7 +121,7 @@ void resize_nearest(const Tensor& x, const std::vector<ResizeTaps>& taps, double
     for (size_t i = 0; i < maps.back().size(); ++i)
       if (axis.outside[i]) maps.back()[i] = -1;
   }
-  copy_mapped(x, maps, fill.raw(), y);
+  MappedCopy(x.dtype(), x.shape(), std::move(maps)).run(x.raw(), fill.raw(), y.raw());
 }
 
 void reference_resize(const ReferenceCall& call) {

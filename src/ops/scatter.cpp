@@ -1,6 +1,8 @@
 // Writing elements at indices: scatter_elements, scatter_nd, tensor_scatter.
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <numeric>
 
 #include "base/dispatch.h"
 #include "base/error.h"
@@ -32,15 +34,17 @@ void check_scatter(InferContext& context) {
   context.set(0, context.type(0));
 }
 
-/// Joins a run of updates with what stands at each of `places`, in order: of equal places, the last one wins.
-void scatter(const Tensor& updates, const std::vector<int64_t>& places, int64_t run,
-             const std::string& reduction, Tensor& y) {
+/// Joins a run of updates with what stands at each place that `for_each_place` gives, in order: of equal
+/// places, the last one wins.
+template <class ForEachPlace>
+void scatter(const Tensor& updates, ForEachPlace for_each_place, int64_t run, const std::string& reduction,
+             Tensor& y) {
   const auto apply = [&]<class T>(Type<T>, auto combine) {
     const T* update = static_cast<const T*>(updates.raw());
-    for (int64_t place : places) {
+    for_each_place([&](int64_t place) {
       T* out = static_cast<T*>(y.raw()) + place;
       for (int64_t i = 0; i < run; ++i) out[i] = combine(out[i], *update++);
-    }
+    });
   };
   if (reduction == "none")
     return dispatch_bytes(y.dtype(),
@@ -72,8 +76,10 @@ void reference_scatter_elements(const ReferenceCall& call) {
   require(call.inputs[1].shape() == updates.shape(), "indices and updates must have one shape, not {} and {}",
           shape_text(call.inputs[1].shape()), shape_text(updates.shape()));
   copy_all(x, call.outputs[0]);
-  scatter(updates, element_places(x.shape(), call.inputs[1], normalize_axis(attributes.axis, x.rank())), 1,
-          attributes.reduction, call.outputs[0]);
+  const int64_t axis = normalize_axis(attributes.axis, x.rank());
+  scatter(
+      updates, [&](auto body) { for_each_element_place(x.shape(), call.inputs[1], axis, body); }, 1,
+      attributes.reduction, call.outputs[0]);
 }
 
 void infer_scatter_nd(InferContext& context) {
@@ -90,15 +96,18 @@ void infer_scatter_nd(InferContext& context) {
 
 void reference_scatter_nd(const ReferenceCall& call) {
   const Tensor &x = call.inputs[0], &indices = call.inputs[1], &updates = call.inputs[2];
-  const size_t depth = static_cast<size_t>(indices.shape().back());
-  Shape expected(indices.shape().begin(), indices.shape().end() - 1);
-  expected.insert(expected.end(), x.shape().begin() + static_cast<int64_t>(depth), x.shape().end());
-  require(updates.shape() == expected, "updates must have shape {}, not {}", shape_text(expected),
-          shape_text(updates.shape()));
-  const Shape slice(x.shape().begin() + static_cast<int64_t>(depth), x.shape().end());
+  const auto depth = static_cast<std::ptrdiff_t>(indices.shape().back());
+  const auto slice = x.shape().begin() + depth, vectors_end = indices.shape().end() - 1;
+  const auto [update, index] =
+      std::mismatch(updates.shape().begin(), updates.shape().end(), indices.shape().begin(), vectors_end);
+  require(index == vectors_end && std::equal(update, updates.shape().end(), slice, x.shape().end()),
+          "updates of shape {} do not fit indices of {} into {}", shape_text(updates.shape()),
+          shape_text(indices.shape()), shape_text(x.shape()));
+  const int64_t run = std::accumulate(slice, x.shape().end(), int64_t{1}, std::multiplies<>());
   copy_all(x, call.outputs[0]);
-  scatter(updates, slice_places(x.shape(), indices, 0), element_count(slice),
-          call.attribute<ScatterAttributes>().reduction, call.outputs[0]);
+  scatter(
+      updates, [&](auto body) { for_each_slice_place(x.shape(), indices, 0, body); }, run,
+      call.attribute<ScatterAttributes>().reduction, call.outputs[0]);
 }
 
 void infer_tensor_scatter(InferContext& context) {

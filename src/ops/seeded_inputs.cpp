@@ -1,5 +1,6 @@
 #include "ops/seeded_inputs.h"
 
+#include <algorithm>
 #include <array>
 #include <random>
 #include <set>
@@ -7,6 +8,8 @@
 
 #include "base/dispatch.h"
 #include "ops/control.h"
+#include "ops/evaluate.h"
+#include "ops/host.h"
 #include "ops/op_def.h"
 
 namespace burnish::ops {
@@ -49,9 +52,20 @@ std::optional<int64_t> indexed_dim(const ir::Graph& graph, const ir::Node& node)
   return data.shape[static_cast<size_t>(axis)].constant();
 }
 
-/// One more than the largest index that the input's readers take; nullopt where it indexes nothing.
+/// One more than the largest of the constants that the other operand of a comparison for equality holds: a
+/// one-hot encoding spelt out knows so many values.
+std::optional<int64_t> compared_bound(const ir::Graph& graph, const ir::Node& node, int32_t input) {
+  if (node.op->name != "equal") return std::nullopt;
+  const Tensor other = constant_value(graph, node.inputs[input == 0 ? 1 : 0]);
+  if (other.size() < 2 || is_floating(other.dtype())) return std::nullopt;
+  const std::vector<int64_t> values = integers_of(other);
+  return std::min<int64_t>(*std::max_element(values.begin(), values.end()), 1 << 30) + 1;
+}
+
+/// One more than the largest index that the input's readers take, else that they compare it with; nullopt
+/// where they do neither.
 std::optional<int64_t> index_bound(const ir::Graph& graph, ir::ValueId input) {
-  std::optional<int64_t> bound;
+  std::optional<int64_t> bound, compared;
   std::vector<ir::ValueId> open = {input};
   std::set<ir::ValueId> seen = {input};
   while (!open.empty()) {
@@ -65,12 +79,14 @@ std::optional<int64_t> index_bound(const ir::Graph& graph, ir::ValueId input) {
         if (inside) bound = std::min(bound.value_or(*inside), *inside);
       } else if (use.input == 1 && contains(indexers, node.op->name)) {
         if (const auto dim = indexed_dim(graph, node)) bound = std::min(bound.value_or(*dim), *dim);
+      } else if (const auto values = compared_bound(graph, node, use.input)) {
+        compared = std::max(compared.value_or(*values), *values);
       } else if (use.input == 0 && contains(passers, node.op->name) && seen.insert(node.outputs[0]).second) {
         open.push_back(node.outputs[0]);
       }
     }
   }
-  return bound;
+  return bound ? bound : compared;
 }
 
 }  // namespace
@@ -82,7 +98,8 @@ Tensor seeded_input(const ir::Graph& graph, ir::ValueId input, const Shape& shap
   sequence.generate(mixed.begin(), mixed.end());
   std::mt19937_64 random(seed ^ (static_cast<uint64_t>(mixed[0]) << 32 | mixed[1]));
   Tensor tensor(value.type.dtype, shape);
-  const int64_t bound = is_integer(value.type.dtype) ? std::max<int64_t>(1, index_bound(graph, input).value_or(2)) : 2;
+  const int64_t bound =
+      is_integer(value.type.dtype) ? std::max<int64_t>(1, index_bound(graph, input).value_or(2)) : 2;
   dispatch(AllTypes{}, value.type.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     T* data = tensor.data<T>();

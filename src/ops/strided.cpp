@@ -86,14 +86,18 @@ void copy_strided(DType dtype, const Shape& sizes, const void* source, const Str
   });
 }
 
-void copy_mapped(const Tensor& input, std::span<const AxisMap> maps, const void* fill, Tensor& output) {
-  if (output.size() == 0) return;
-  const std::vector<int64_t> strides = dense_strides(input.shape());
-  const size_t rank = maps.size();
-  const int64_t inner = rank ? output.shape()[rank - 1] : 1;
-  dispatch_bytes(input.dtype(), [&]<class T>(Type<T>) {
-    const T* source = static_cast<const T*>(input.raw());
-    T* destination = static_cast<T*>(output.raw());
+MappedCopy::MappedCopy(DType dtype, const Shape& input, std::vector<AxisMap> maps)
+    : dtype_(dtype), maps_(std::move(maps)), strides_(dense_strides(input)) {}
+
+void MappedCopy::run(const void* input, const void* fill, void* output) const {
+  const size_t rank = maps_.size();
+  const int64_t inner = rank ? static_cast<int64_t>(maps_[rank - 1].size()) : 1;
+  int64_t rows = inner == 0 ? 0 : 1;
+  for (size_t d = 0; d + 1 < rank; ++d) rows *= static_cast<int64_t>(maps_[d].size());
+  if (rows == 0) return;
+  dispatch_bytes(dtype_, [&]<class T>(Type<T>) {
+    const T* source = static_cast<const T*>(input);
+    T* destination = static_cast<T*>(output);
     T filling{};
     if (fill) std::memcpy(&filling, fill, sizeof filling);
     const auto copy_inner = [&](int64_t row) {
@@ -101,21 +105,20 @@ void copy_mapped(const Tensor& input, std::span<const AxisMap> maps, const void*
       int64_t offset = 0;
       bool outside = false;
       for (size_t d = rank > 0 ? rank - 1 : 0, rest = static_cast<size_t>(row); d-- > 0;) {
-        const size_t size = static_cast<size_t>(output.shape()[d]);
-        const int64_t index = maps[d][rest % size];
+        const size_t size = maps_[d].size();
+        const int64_t index = maps_[d][rest % size];
         rest /= size;
         outside = outside || index < 0;
-        offset += index * strides[d];
+        offset += index * strides_[d];
       }
       for (int64_t i = 0; i < inner; ++i) {
-        const int64_t index = rank ? maps[rank - 1][static_cast<size_t>(i)] : 0;
+        const int64_t index = rank ? maps_[rank - 1][static_cast<size_t>(i)] : 0;
         out[i] = outside || index < 0 ? filling : source[offset + index];
       }
     };
-    parallel_for(output.size() / inner, std::max<int64_t>(1, copy_grain / inner),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t row = begin; row < end; ++row) copy_inner(row);
-                 });
+    parallel_for(rows, std::max<int64_t>(1, copy_grain / inner), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) copy_inner(row);
+    });
   });
 }
 

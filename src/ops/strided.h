@@ -26,8 +26,18 @@ void copy_strided(DType dtype, const Shape& sizes, const void* source, const Str
 /// Says for each index of one output axis which input index it comes from; -1 takes the fill value.
 using AxisMap = std::vector<int64_t>;
 
-/// output[i0, i1, ...] = input[maps[0][i0], maps[1][i1], ...], or the element at `fill` where any map says
-/// -1. `fill` points at one element of the tensors' type.
-void copy_mapped(const Tensor& input, std::span<const AxisMap> maps, const void* fill, Tensor& output);
+/// output[i0, i1, ...] = input[maps[0][i0], maps[1][i1], ...], or a fill value where any map says -1.
+class MappedCopy {
+ public:
+  /// Of an input of this type and shape; each map has the output's size along its dimension.
+  MappedCopy(DType dtype, const Shape& input, std::vector<AxisMap> maps);
+  /// In parallel; allocates nothing. `fill` points at one element of the type; null: zero.
+  void run(const void* input, const void* fill, void* output) const;
+
+ private:
+  DType dtype_;
+  std::vector<AxisMap> maps_;
+  std::vector<int64_t> strides_;  ///< of the input
+};
 
 }  // namespace burnish::ops

@@ -74,6 +74,59 @@ TEST(Move, ConcatenatesInAnyLayout) {
                "{axis=1} : i64[4,3] yield %v0 }");
 }
 
+TEST(Move, SlicesFromAnyEndInAnyStep) {
+  for (const char* type : {"bool", "f16", "f32", "i64"})
+    check_tactic("simd.slice",
+                 fmt::format("graph problem(%x0: {0}[5,7,9]) {{ constant @s: i64[3] = {{1, -1, -100}} "
+                             "constant @e: i64[3] = {{-1, -7, 100}}"
+                             " constant @a: i64[3] = {{0, 1, -1}} constant @t: i64[3] = {{1, -2, 3}}"
+                             " %y = slice(%x0, @s, @e, @a, @t) : {0}[3,3,3] yield %y }}",
+                             type));
+  check_tactic("simd.slice",
+               "graph problem(%x0: f32[3,4]) { constant @s: i64[1] = {4} constant @e: i64[1] = {2} constant "
+               "@a: i64[1] = {1}"
+               " %y = slice(%x0, @s, @e, @a) : f32[3,0] yield %y }");
+  check_tactic("simd.slice",
+               "graph problem(%x0: f32[70000]) { constant @s: i64[1] = {3} constant @e: i64[1] = {69999}"
+               " %y = slice(%x0, @s, @e) : f32[69996] yield %y }");
+}
+
+TEST(Move, SplitsAlongAnyAxis) {
+  check_tactic(
+      "simd.slice",
+      "graph problem(%x0: f32[3,7,5]) { constant @sizes: i64[3] = {2, 0, 5}"
+      " %a, %b, %c = split(%x0, @sizes) {axis=1} : f32[3,2,5], f32[3,0,5], f32[3,5,5] yield %a, %b, %c }");
+  check_tactic(
+      "simd.slice",
+      "graph problem(%x0: f16[3,4]) { %a, %b = split(%x0) {axis=-1} : f16[3,2], f16[3,2] yield %a, %b }");
+}
+
+TEST(Move, RepeatsWhatIsExpanded) {
+  check_tactic("simd.slice",
+               "graph problem(%x0: i64[7,1,3]) { constant @c1: i64[4] = {2,7,4,3} %v0 = expand(%x0, @c1) : "
+               "i64[2,7,4,3] yield %v0 }");
+  check_tactic("simd.slice",
+               "graph problem(%x0: f32[]) { constant @c1: i64[2] = {129,3} %v0 = expand(%x0, @c1) : "
+               "f32[129,3] yield %v0 }");
+}
+
+TEST(Move, PadsInEveryMode) {
+  for (const char* mode : {"constant", "reflect", "edge", "wrap"})
+    for (const char* type : {"f32", "u8", "f64"})
+      check_tactic("simd.pad",
+                   fmt::format("graph problem(%x0: {0}[4,5,3]) {{ constant @p: i64[4] = {{2, -1, 0, 3}} "
+                               "constant @v: {0}[] = {{7}}"
+                               " constant @a: i64[2] = {{0, 2}}"
+                               " %y = pad(%x0, @p, @v, @a) {{mode=\"{1}\"}} : {0}[6,5,5] yield %y }}",
+                               type, mode));
+  check_tactic("simd.pad",
+               "graph problem(%x0: f32[2,3], %x1: f32[]) { constant @p: i64[4] = {0, 1, 1, 0}"
+               " %y = pad(%x0, @p, %x1) : f32[3,4] yield %y }");
+  check_tactic("simd.pad",
+               "graph problem(%x0: f32[4,9]) { constant @s: i64[2] = {7, 4} %y = center_crop_pad(%x0, @s) : "
+               "f32[7,4] yield %y }");
+}
+
 TEST(ComposedMove, RollsAndCutsIntoWindows) {
   check_tactic(
       "simd.composed_move",

@@ -132,11 +132,37 @@ TEST_P(PackagedAllocations, None) {
   expect_runs_without_allocating(build(path.string(), ranging_over(GetParam().shapes)), GetParam().shapes);
 }
 
+/// Of a title model: tokens and mask of [batch, length], each of two sizes after another.
+std::map<std::string, Shape> title_encoder(int64_t batch, int64_t length) {
+  return {{"input_ids", {batch, length}}, {"attention_mask", {batch, length}}};
+}
+std::map<std::string, Shape> title_decoder(int64_t batch, int64_t written, int64_t length) {
+  return {{"input_ids", {batch, written}},
+          {"encoder_hidden_states", {batch, length, 512}},
+          {"encoder_attention_mask", {batch, length}}};
+}
+std::map<std::string, Shape> silero(int64_t windows) {
+  return {{"input", {windows, 576}}, {"h", {1, 1, 128}}, {"c", {1, 1, 128}}};
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Models, PackagedAllocations,
-    testing::Values(PackagedCase{"ch_ppocr_mobile_v2.0_cls_mobile.onnx", {{{"x", {1, 3, 48, 192}}}}},
-                    PackagedCase{"magika.onnx", {{{"bytes", {1, 2048}}}}}),
-    [](const auto& info) { return info.param.file.substr(0, info.param.file.find_first_of("-._")); });
+    testing::Values(
+        PackagedCase{"PP-OCRv6_det_small.onnx", {{{"x", {1, 3, 96, 160}}}, {{"x", {2, 3, 64, 96}}}}},
+        PackagedCase{"PP-OCRv6_rec_small.onnx",
+                     {{{"x", {1, 3, 48, 160}}}, {{"x", {1, 3, 48, 64}}}, {{"x", {2, 3, 48, 100}}}}},
+        PackagedCase{"ch_ppocr_mobile_v2.0_cls_mobile.onnx", {{{"x", {1, 3, 48, 192}}}}},
+        PackagedCase{"magika.onnx", {{{"bytes", {1, 2048}}}, {{"bytes", {3, 2048}}}}},
+        PackagedCase{"open-nsfw.onnx", {{{"input:0", {1, 224, 224, 3}}}}},
+        PackagedCase{"silero_vad_v6.onnx", {silero(3), silero(1), silero(8)}},
+        PackagedCase{"title_encoder.onnx", {title_encoder(1, 16), title_encoder(3, 20)}},
+        PackagedCase{"title_decoder.onnx", {title_decoder(1, 8, 16), title_decoder(3, 5, 20)}}),
+    [](const auto& info) {
+      std::string name = info.param.file.substr(0, info.param.file.rfind('.'));
+      std::replace_if(
+          name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+      return name;
+    });
 
 }  // namespace
 }  // namespace burnish
