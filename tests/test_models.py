@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY / folder) for folder in ("scripts", "bench")]
+sys.path[:0] = [str(REPOSITORY / folder) for folder in ("scripts", "bench", "tests")]
 
 import packaged  # noqa: E402
 import runtimes  # noqa: E402
 from dynamic_dimensions import DYNAMIC  # noqa: E402
+from exact_onnx import ExactModel  # noqa: E402
 from fetch_models import models_folder  # noqa: E402
 
 Arrays = Mapping[str, np.ndarray]
@@ -154,13 +155,27 @@ def test_packaged_model(name: str, tmp_path: Path) -> None:
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="about 5.9e-2 and 78% of the argmaxes: quantising dynamically makes an integer more or less of a float's last bit; "
-    "with other last bits in its weights ONNX Runtime lies as far from itself (the test below)",
+    reason="quantising dynamically makes an integer more or less of a float's last bit, and ONNX Runtime's bits are no nearer to "
+    "the truth than Burnish's (the test below): at 16 words it is 3.1e-2 from double precision and Burnish 5e-8",
 )
 def test_title_decoder_on_random_words(tmp_path: Path) -> None:
     _, got, expected = run_packaged(replace(packaged.PACKAGED["title_decoder"], make=packaged.random_title_words), tmp_path)
     assert largest_error(got, expected) <= INT8_ERROR
     assert same_argmax(got, expected) >= INT8_SAME_ARGMAX
+
+
+def test_title_decoder_on_random_words_is_as_near_to_double_precision_as_onnx_runtime(tmp_path: Path) -> None:
+    model = replace(packaged.PACKAGED["title_decoder"], make=packaged.random_title_words)
+    inputs, got, theirs = run_packaged(model, tmp_path)
+    exact_model = ExactModel(model.path)
+    exact: list[Arrays] = [exact_model(arrays) for arrays in inputs]
+    error, same = largest_error(got, exact), same_argmax(got, exact)
+    their_error, their_same = largest_error(theirs, exact), same_argmax(theirs, exact)
+    words = f"off by {error:.1e}, same argmax {same:.0%}; ONNX Runtime {their_error:.1e}, {their_same:.0%}"
+    print(words)
+    # Which integers fall one apart is chance: a chip whose sums run in another order gets others.
+    assert error <= max(INT8_ERROR, 1.5 * their_error), words
+    assert same >= their_same - 0.1, words
 
 
 @pytest.mark.parametrize("name", INT8_MODELS)

@@ -17,9 +17,10 @@ namespace {
 
 /// Ops whose input 1 holds positions along an axis of input 0.
 constexpr std::array<std::string_view, 3> indexers = {"gather", "gather_elements", "scatter_elements"};
-/// Ops that hand their input 0 on, moved or converted.
-constexpr std::array<std::string_view, 9> passers = {"cast",      "reshape", "squeeze", "unsqueeze", "expand",
-                                                     "transpose", "slice",   "flatten", "tile"};
+/// Ops that hand their input 0 on, moved, converted or clipped.
+constexpr std::array<std::string_view, 11> passers = {"cast",   "reshape",   "squeeze", "unsqueeze",
+                                                      "expand", "transpose", "slice",   "flatten",
+                                                      "tile",   "clip",      "reformat"};
 
 bool contains(auto& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -52,6 +53,12 @@ std::optional<int64_t> indexed_dim(const ir::Graph& graph, const ir::Node& node)
   return data.shape[static_cast<size_t>(axis)].constant();
 }
 
+bool only_passes(const ir::Graph& body) {
+  const std::vector<ir::NodeId> nodes = body.order();
+  return std::all_of(nodes.begin(), nodes.end(),
+                     [&](ir::NodeId id) { return contains(passers, body.node(id).op->name); });
+}
+
 /// One more than the largest of the constants that the other operand of a comparison for equality holds: a
 /// one-hot encoding spelt out knows so many values.
 std::optional<int64_t> compared_bound(const ir::Graph& graph, const ir::Node& node, int32_t input) {
@@ -77,6 +84,7 @@ std::optional<int64_t> index_bound(const ir::Graph& graph, ir::ValueId input) {
         const ir::Graph& body = *node.bodies[0];
         const auto inside = index_bound(body, body.inputs().at(static_cast<size_t>(use.input)));
         if (inside) bound = std::min(bound.value_or(*inside), *inside);
+        if (only_passes(body) && seen.insert(node.outputs[0]).second) open.push_back(node.outputs[0]);
       } else if (use.input == 1 && contains(indexers, node.op->name)) {
         if (const auto dim = indexed_dim(graph, node)) bound = std::min(bound.value_or(*dim), *dim);
       } else if (const auto values = compared_bound(graph, node, use.input)) {
