@@ -400,6 +400,10 @@ def user_op(function: Callable[..., Any] | None = None, *, cuda: str | None = No
     return decorate if function is None else decorate(function)
 
 
+#: What python_ops call, for as long as Python runs: engines hold numbers alone.
+_kept: list[Callable[..., Any]] = []
+
+
 def python_op(like: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """An op that is any Python callable, which Burnish cannot look into.
 
@@ -429,6 +433,7 @@ def python_op(like: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callab
             kind = (repr(spec), *((type(leaf), None if isinstance(leaf, Value) else leaf) for leaf in leaves))
             if kind not in ids:
                 ids[kind] = _burnish.add_function(called, run)
+                _kept.append(run)
             return {"name": called, "id": ids[kind]}
 
         return _op_of_modules(functools.update_wrapper(_node("host_function", like, attributes), function))

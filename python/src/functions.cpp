@@ -44,10 +44,12 @@ void take(nb::handle result, Tensor& place, const std::string& what) {
 }
 
 /// The callable gets copies, which it may keep and change.
-void run(const std::string& name, nb::handle function, std::span<const Tensor> inputs,
+void run(const std::string& name, nb::handle weak, std::span<const Tensor> inputs,
          std::span<Tensor> outputs) {
   const nb::gil_scoped_acquire locked;
   const std::string what = "function '" + name + "'";
+  const nb::object function = weak();
+  require(!function.is_none(), "{} is gone: its module keeps it until Python ends", what);
   try {
     nb::list arguments;
     for (const Tensor& input : inputs) arguments.append(to_python(input.clone(), nullptr, nullptr));
@@ -66,11 +68,12 @@ void run(const std::string& name, nb::handle function, std::span<const Tensor> i
   }
 }
 
-/// The callable is kept for good: engines that call it may outlive everything else of Python's.
+/// A weak reference is kept: a strong one would keep what the callable's module holds, engines too, beyond
+/// Python's end.
 int64_t add_function(const std::string& name, const nb::callable& function) {
-  const nb::handle kept = function.inc_ref();
-  return ops::add_host_function([name, kept](std::span<const Tensor> inputs, std::span<Tensor> outputs) {
-    run(name, kept, inputs, outputs);
+  const nb::handle weak = nb::weakref(function).release();
+  return ops::add_host_function([name, weak](std::span<const Tensor> inputs, std::span<Tensor> outputs) {
+    run(name, weak, inputs, outputs);
   });
 }
 
@@ -79,8 +82,8 @@ int64_t add_function(const std::string& name, const nb::callable& function) {
 void bind_functions(nb::module_& module) {
   module.def("add_function", &add_function, nb::arg("name"), nb::arg("function"),
              nb::sig("def add_function(name: str, function: collections.abc.Callable[..., object]) -> int"),
-             "Keeps a callable over NumPy arrays (burnish.Array for types that NumPy lacks), and gives the "
-             "id by which the IR's op host_function calls it.");
+             "Takes a callable over NumPy arrays (burnish.Array for types that NumPy lacks), and gives the "
+             "id by which the IR's op host_function calls it as long as it lives.");
   nb::register_exception_translator(raise_with_cause, nb::object(module.attr("Error")).release().ptr());
 }
 
