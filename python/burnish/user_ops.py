@@ -388,7 +388,7 @@ def user_op(function: Callable[..., Any] | None = None, *, cuda: str | None = No
             if threads is not None or name is not None:
                 raise UsageError(f"{_name(function)}: 'threads' and 'name' say something of CUDA text, and there is none")
             return _op_of_modules(function)
-        called = name or getattr(function, "__name__", "")
+        called = str(name or getattr(function, "__name__", ""))
         if not called.isidentifier():
             raise UsageError(f"{_name(function)}: give the 'name' of the function that the CUDA text defines")
         if called not in cuda:
