@@ -36,7 +36,7 @@ run() {
   local target=$1 length=4000
   [ "$target" = engine_file ] && length=40000
   export LLVM_PROFILE_FILE=$2
-  exec build-fuzz/bin/fuzz_"$target" -max_len=$length -timeout=600 -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 \
+  exec build-fuzz/bin/fuzz_"$target" -max_len=$length -timeout=3600 -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 \
     -artifact_prefix="build-fuzz/findings/$target-" "${@:3}" > "build-fuzz/$target.log" 2>&1
 }
 

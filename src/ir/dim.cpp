@@ -49,7 +49,7 @@ int64_t floor_divide(int64_t a, int64_t b) {
 }
 
 // Expressions of real models stay far below these; without them a hostile one could make them grow without end.
-constexpr size_t most_terms = 1024, most_factors = 128, longest_key = 1 << 14;
+constexpr size_t most_terms = 1024, most_factors = 128, longest_key = 1 << 14, longest_expression = 1 << 17;
 
 int64_t apply(int function, int64_t a, int64_t b) {
   switch (function) {
@@ -78,6 +78,17 @@ struct DimBuilder {
     return key;
   }
 
+  /// The characters of all terms.
+  static size_t length(const Terms& terms) {
+    size_t characters = 0;
+    for (const Term& term : terms) characters += term.key.size();
+    return characters;
+  }
+
+  static void check_length(size_t characters) {
+    require(characters <= longest_expression, "a dimension's expression is longer than {} characters", longest_expression);
+  }
+
   static Dim make(int64_t constant, Terms terms) {
     std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) { return a.key < b.key; });
     Terms merged;
@@ -89,6 +100,7 @@ struct DimBuilder {
     }
     std::erase_if(merged, [](const Term& term) { return term.coefficient == 0; });
     require(merged.size() <= most_terms, "a dimension's expression has more than {} terms", most_terms);
+    check_length(length(merged));
     Dim dim(constant);
     if (!merged.empty()) dim.terms_ = std::make_shared<const Terms>(std::move(merged));
     return dim;
@@ -307,11 +319,14 @@ Dim operator+(const Dim& a, const Dim& b) {
 Dim operator-(const Dim& a, const Dim& b) { return a + b * Dim(-1); }
 
 Dim operator*(const Dim& a, const Dim& b) {
+  const Dim::Terms left = DimBuilder::terms_of(a), right = DimBuilder::terms_of(b);
+  // Of terms that may come to little once they are merged, so that much time would be spent before make() sees it.
+  DimBuilder::check_length(DimBuilder::length(left) * (right.size() + 1) + DimBuilder::length(right) * (left.size() + 1));
   Dim::Terms terms;
-  for (const Dim::Term& x : DimBuilder::terms_of(a))
-    for (const Dim::Term& y : DimBuilder::terms_of(b)) terms.push_back(DimBuilder::multiplied(x, y));
-  for (Dim::Term& x : DimBuilder::scaled(DimBuilder::terms_of(a), b.constant_)) terms.push_back(std::move(x));
-  for (Dim::Term& y : DimBuilder::scaled(DimBuilder::terms_of(b), a.constant_)) terms.push_back(std::move(y));
+  for (const Dim::Term& x : left)
+    for (const Dim::Term& y : right) terms.push_back(DimBuilder::multiplied(x, y));
+  for (Dim::Term& x : DimBuilder::scaled(left, b.constant_)) terms.push_back(std::move(x));
+  for (Dim::Term& y : DimBuilder::scaled(right, a.constant_)) terms.push_back(std::move(y));
   return DimBuilder::make(checked_multiply(a.constant_, b.constant_), std::move(terms));
 }
 

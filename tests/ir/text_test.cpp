@@ -58,6 +58,14 @@ TEST(Dim, KnowsThatSizesAreNeverNegative) {
   EXPECT_TRUE(max(Dim(0), n - h).never_negative());
 }
 
+TEST(Dim, RefusesProductsThatAreTooLongBeforeItMergesThem) {
+  const Dim sum = Dim::symbol("a") + Dim::symbol("b") + 1;
+  Dim power = 1;
+  for (int i = 0; i < 20; ++i) power = power * sum;
+  EXPECT_EQ(power.evaluate({{"a", 1}, {"b", 0}}), 1 << 20);
+  EXPECT_THROW(power * power, Error);  // 53,361 terms, of which 861 differ
+}
+
 TEST(Text, PrintsWhatItParses) {
   const auto graph = ir::parse(small_graph, ops::op_lookup());
   ir::verify(*graph);
