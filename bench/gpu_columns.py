@@ -10,7 +10,7 @@ outputs are FP16 tensors (token ids: int64) on the device. `latency_ms` is one c
 `device_ms` the time between two CUDA events round a call; both are medians over at least 50 calls and 0.3 s after
 warm-up. `error` is the relative L2 against the FP32 module with TF32 off.
 
-The process that holds the lock file DIR/gpu.lock has the GPU to itself: others compile meanwhile.
+Who measures holds the lock file DIR/gpu.lock alone, who compiles shares it: nothing compiles while something is measured.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ SUBJECTS: dict[str, Model] = {**MODELS, **TORCH2TRT, "minilm": text(random_minil
 
 
 @contextlib.contextmanager
-def the_gpu_alone(scratch: Path) -> Iterator[None]:
-    """Hold the lock of those that measure on this machine's GPU."""
+def locked(scratch: Path, how: int) -> Iterator[None]:
+    """Hold the machine's lock: fcntl.LOCK_EX to measure, fcntl.LOCK_SH to compile."""
     with open(scratch / "gpu.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, how)
         yield
 
 
@@ -131,7 +131,7 @@ def channels_last(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Mod
 
 def eager(module: nn.Module, inputs: tuple[Tensor, ...], expected: list[Tensor], scratch: Path) -> dict[str, Any]:
     """PyTorch as it is, and the faster layout of a CUDA graph of it."""
-    with the_gpu_alone(scratch):
+    with locked(scratch, fcntl.LOCK_EX):
         result: dict[str, Any] = {"error": error_of(module(*inputs), expected), "eager": median_times(lambda: module(*inputs))}
         graphs = [median_times(captured(module, inputs))]
         if any(t.dim() == 4 for t in inputs):
@@ -151,14 +151,15 @@ def compiled(
         module, inputs = channels_last(module, inputs)
     run = torch.compile(module, mode="reduce-overhead")
     held = sum(p.nbytes for p in [*module.parameters(), *module.buffers()]) + sum(t.nbytes for t in inputs)
-    start = time.perf_counter()
-    for _ in range(3):
-        outputs = run(*inputs)
-    torch.cuda.synchronize()
-    seconds = time.perf_counter() - start
+    with locked(scratch, fcntl.LOCK_SH):
+        start = time.perf_counter()
+        for _ in range(3):
+            outputs = run(*inputs)
+        torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
     error = error_of(outputs, expected)
     torch.cuda.reset_peak_memory_stats()
-    with the_gpu_alone(scratch):
+    with locked(scratch, fcntl.LOCK_EX):
         times = median_times(lambda: run(*inputs))
     peak = torch.cuda.max_memory_allocated() - held
     return {**times, "error": error, "build_seconds": seconds, "peak_bytes": peak}

@@ -56,8 +56,9 @@ class VectorProduct : public GeneratedTactic {
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
                                                const device::DeviceInfo&) const override {
     const auto sets = uniform_layouts(problem);
-    const Contraction c = Contraction::of(problem);
-    if (!c.conv) return {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
+    Contraction c;  // asked for before supports()
+    if (!Contraction::analyse(problem, c) || !c.conv)
+      return {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
     return {sets[0]};
   }
 
