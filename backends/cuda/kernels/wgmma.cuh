@@ -110,7 +110,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
         for (int step = 0; step < 4; ++step) multiply(sums, a + tap * (TAP_ROWS * 8) + step * 2, b + tap * (TILE_N * 8) + step * 2);  // 32 bytes on
       products_commit();
       products_wait<1>();
-      if (i > 0) release(i - 1);
+      // Only what is filled again: who fills it waits for the arrival, so none is on its way when its block leaves.
+      if (i > 0 && i - 1 + STAGES < count) release(i - 1);
     }
     products_wait<0>();
     products_done(sums);
