@@ -8,6 +8,7 @@ namespace burnish::cuda {
 
 std::span<const device::Tactic* const> all_tactics() {
   static const device::Tactic* const tactics[] = {
+      &wgmma_attention_tactic(),
       &attention_tactic(),
       &depthwise_tactic(),
       &vector_product_tactic(),

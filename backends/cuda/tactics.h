@@ -6,6 +6,7 @@
 namespace burnish::cuda {
 
 const device::Tactic& attention_tactic();
+const device::Tactic& wgmma_attention_tactic();
 const device::Tactic& pointwise_tactic();
 const device::Tactic& move_tactic();
 const device::Tactic& composed_move_tactic();

@@ -9,25 +9,6 @@ namespace {
 
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
-/// multiply(): the instruction names every register of the results.
-std::string multiply_text(int tile_n, DType dtype) {
-  const int count = tile_n / 2;
-  std::string registers, operands;
-  for (int i = 0; i < count; ++i) {
-    registers += fmt::format("{}%{}", i ? ", " : "", i);
-    operands += fmt::format("{}\"+f\"(d[{}])", i ? ", " : "", i);
-  }
-  const char* type = dtype == DType::f16 ? "f16" : "bf16";
-  return fmt::format(
-      "namespace burnish {{\n/// d += a * b: 64 rows of a, {0} columns of b, 16 of the inner dimension, by a "
-      "warpgroup.\n"
-      "BURNISH_DEVICE void multiply(float (&d)[{1}], uint64_t a, uint64_t b) {{\n"
-      "  asm volatile(\"{{.reg .pred add; setp.ne.b32 add, 1, 0; "
-      "wgmma.mma_async.sync.aligned.m64n{0}k16.f32.{2}.{2} "
-      "{{{3}}}, %{1}, %{4}, add, 1, 1, 0, 0;}}\" : {5} : \"l\"(a), \"l\"(b) : \"memory\");\n}}\n",
-      tile_n, count, type, registers, count + 1, operands);
-}
-
 }  // namespace
 
 std::string WgmmaConfig::id() const {
@@ -123,6 +104,32 @@ Support wgmma_supports(const device::Problem& problem, const Contraction& c) {
   return Support::yes();
 }
 
+std::string warpgroup_product_text(const std::string& name, int columns, DType dtype, bool left_in_registers,
+                                   bool right_rows) {
+  const int count = columns / 2;
+  std::string registers, operands;  // the instruction names every register of the results
+  for (int i = 0; i < count; ++i) {
+    registers += fmt::format("{}%{}", i ? ", " : "", i);
+    operands += fmt::format("{}\"+f\"(d[{}])", i ? ", " : "", i);
+  }
+  const int left_count = left_in_registers ? 4 : 1, right = count + left_count;
+  std::string left = fmt::format("%{}", count);
+  std::string left_operands = "\"l\"(left)";
+  if (left_in_registers) {
+    left = fmt::format("{{%{}, %{}, %{}, %{}}}", count, count + 1, count + 2, count + 3);
+    left_operands = "\"r\"(left[0]), \"r\"(left[1]), \"r\"(left[2]), \"r\"(left[3])";
+  }
+  return fmt::format(
+      "namespace burnish {{\nBURNISH_DEVICE void {0}(float (&d)[{1}], {2}, uint64_t right, bool add) {{\n"
+      "  asm volatile(\"{{.reg .pred add; setp.ne.b32 add, %{3}, 0; "
+      "wgmma.mma_async.sync.aligned.m64n{4}k16.f32.{5}.{5} {{{6}}}, {7}, %{8}, add, 1, 1{9}, {10};}}\" : "
+      "{11} : "
+      "{12}, \"l\"(right), \"r\"(int(add)) : \"memory\");\n}}\n}}\n",
+      name, count, left_in_registers ? "const uint32_t (&left)[4]" : "uint64_t left", right + 1, columns,
+      dtype == DType::f16 ? "f16" : "bf16", registers, left, right, left_in_registers ? "" : ", 0",
+      right_rows ? 1 : 0, operands, left_operands);
+}
+
 std::string wgmma_source(const device::Problem& problem, const Contraction& contraction,
                          const WgmmaConfig& config, const std::string& left) {
   return fmt::format("using Element = {};\n", memory_type(contraction.dtype)) +
@@ -138,7 +145,8 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
              "Element*>(p.c{}); }}\n",
              weight_order(problem, contraction.right)) +
          Epilogue(problem, contraction).text() + "}\n#define BURNISH_WGMMA\n" + kernel_text("tensor_core") +
-         multiply_text(config.tile_n, contraction.dtype) + left + kernel_text("wgmma");
+         warpgroup_product_text("multiply", config.tile_n, contraction.dtype, false, false) +
+         "namespace burnish {\n" + left + kernel_text("wgmma");
 }
 
 }  // namespace burnish::cuda

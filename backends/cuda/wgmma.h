@@ -43,6 +43,13 @@ struct WgmmaWork {
 /// f16 or bf16 in one product with a weight: what the kernel takes of any problem.
 Support wgmma_supports(const device::Problem& problem, const Contraction& contraction);
 
+/// The text of a warpgroup's product: void NAME(float (&d)[columns / 2], left, uint64_t right, bool add), d =
+/// left * right
+/// (+ d), 64 rows of left, 16 of the inner dimension. Left is a descriptor, or uint32_t (&)[4] in registers;
+/// right is one, of rows of the inner dimension where `right_rows`, else of columns.
+std::string warpgroup_product_text(const std::string& name, int columns, DType dtype, bool left_in_registers,
+                                   bool right_rows);
+
 /// The kernel's text; `left` defines LeftTile (kernels/wgmma_rows.cuh says what it must offer).
 std::string wgmma_source(const device::Problem& problem, const Contraction& contraction,
                          const WgmmaConfig& config, const std::string& left);

@@ -298,6 +298,13 @@ void add_attention(Texts& texts) {
         attention(dtype, 1, 2, 2, 70, 33, 20, 13, "bool[70,33]", "causal=\"top_left\", softcap=2.5"));
     texts.push_back(
         attention(dtype, 1, 1, 1, 5, 300, 128, 96, fmt::format("{}[1,1,5,300]", dtype), "scale=0.2"));
+    // tiles of queries and heads that warpgroup products do and do not fill, their masks and parts of 64
+    // columns
+    texts.push_back(attention(dtype, 2, 3, 3, 197, 197, 64, 64, "", "scale=0.125"));
+    texts.push_back(
+        attention(dtype, 1, 4, 2, 130, 241, 128, 96, "bool[1,1,130,241]", "causal=\"bottom_right\""));
+    texts.push_back(
+        attention(dtype, 2, 2, 2, 65, 17, 48, 32, fmt::format("{}[2,1,1,17]", dtype), "softcap=3.0"));
     // packed by one product, read and written in place
     texts.push_back(fmt::format(
         "graph problem(%x0: {0}[2,21,144]) {{ constant @c1: i64[3] = {{48, 48, 48}} "

@@ -123,6 +123,13 @@ template <int N> BURNISH_DEVICE void products_done(float (&results)[N]) {
 #pragma unroll
   for (int i = 0; i < N; ++i) asm volatile("" : "+f"(results[i])::"memory");
 }
+/// Before products_begin(): an operand in registers is written by now.
+template <int N> BURNISH_DEVICE void products_ready(uint32_t (&operand)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) asm volatile("" : "+r"(operand[i])::"memory");
+}
+/// What a thread wrote to shared memory (copy_16() too, once waited for) is for products to read after the next barrier.
+BURNISH_DEVICE void copies_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 #endif
 
 }  // namespace burnish

@@ -5,7 +5,7 @@
 // share the inner dimension (SPLIT): each then sends its sums to the blocks that finish the rows.
 //
 // Defined before: Element; GROUPS_M (warpgroups), TILE_M (their rows), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR and
-// epilogue(); b_operand(p); multiply(sums, left, right); LeftTile, as wgmma_rows.cuh describes it; Sizes with columns and
+// epilogue(); b_operand(p); multiply(sums, left, right, add); LeftTile, as wgmma_rows.cuh describes it; Sizes with columns and
 // column_tiles.
 
 constexpr int MULTIPLIERS = 128 * GROUPS_M, THREADS = MULTIPLIERS + 32;
@@ -107,7 +107,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
 #pragma unroll
       for (int tap = 0; tap < TAPS; ++tap)
 #pragma unroll
-        for (int step = 0; step < 4; ++step) multiply(sums, a + tap * (TAP_ROWS * 8) + step * 2, b + tap * (TILE_N * 8) + step * 2);  // 32 bytes on
+        for (int step = 0; step < 4; ++step) multiply(sums, a + tap * (TAP_ROWS * 8) + step * 2, b + tap * (TILE_N * 8) + step * 2, true);  // 32 bytes on
       products_commit();
       products_wait<1>();
       // Only what is filled again: who fills it waits for the arrival, so none is on its way when its block leaves.
