@@ -197,6 +197,14 @@ Contraction Contraction::of(const Problem& problem) {
   return contraction;
 }
 
+bool Contraction::rows_are_dense() const {
+  if (!conv) return left_c.is(1) && left_h == inner;
+  for (int d = 0; d < 2; ++d)
+    if (kernel[d] != 1 || strides[d] != 1 || pads[d] != 0 || pads_end[d] != 0) return false;
+  return left_c.is(1) && left_w == channels && (height.is(1) || left_h == width * left_w) &&
+         (images.is(1) || left_image == height * width * channels);
+}
+
 std::optional<Epilogue::Operand> Epilogue::operand(const ir::TensorType& type, const std::vector<Dim>& shape,
                                                    bool conv) {
   const auto strides = broadcast_strides(type, shape);
@@ -273,7 +281,7 @@ Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int m
 
 void Epilogue::add_sizes(Sizes& sizes) const {
   for (size_t i = 0; i < operands_.size(); ++i) {
-    sizes.add(fmt::format("e{}_batch", i), operands_[i].batch);
+    if (!by_rows_) sizes.add(fmt::format("e{}_batch", i), operands_[i].batch);
     sizes.add(fmt::format("e{}_row", i), operands_[i].row);
     sizes.add(fmt::format("e{}_column", i), operands_[i].column);
   }

@@ -249,20 +249,20 @@ class GeneratedKernel : public device::Kernel {
 
 std::string Sizes::declaration() const {
   std::string text = "struct Sizes {\n";
-  for (const auto& [name, value] : entries_) {
-    if (value.is_constant())
-      text += fmt::format("  static constexpr int {} = {};\n", name, value.constant());
+  for (const Entry& entry : entries_) {
+    if (entry.in_text())
+      text += fmt::format("  static constexpr int {} = {};\n", entry.name, entry.value.constant());
     else
-      text += fmt::format("  int {};\n", name);
+      text += fmt::format("  int {};\n", entry.name);
   }
   return text + "};\n";
 }
 
 std::vector<int32_t> Sizes::values(const ir::Bindings& bindings) const {
   std::vector<int32_t> values;
-  for (const auto& [name, dim] : entries_) {
-    if (dim.is_constant()) continue;
-    const int64_t value = dim.evaluate(bindings);
+  for (const Entry& entry : entries_) {
+    if (entry.in_text()) continue;
+    const int64_t value = entry.value.evaluate(bindings);
     require(value >= INT32_MIN && value <= INT32_MAX,
             "a tensor of more than 2^31 elements has no CUDA kernel");
     values.push_back(static_cast<int32_t>(value));
@@ -281,9 +281,11 @@ std::string operands_declaration(const device::Problem& problem) {
   }
   for (int i = 0; i < problem.output_count(); ++i)
     outputs += fmt::format("  {}* y{};\n", memory_type(problem.output(i).dtype), i);
-  return "struct Operands {\n" + inputs + constants + outputs + "  char* workspace;\n  const char* ahead;\n  uint64_t ahead_bytes;\n};\n"
+  return "struct Operands {\n" + inputs + constants + outputs +
+         "  char* workspace;\n  const char* ahead;\n  uint64_t ahead_bytes;\n};\n"
          "/// As wait_for_inputs(), having asked for the next kernel's weights.\n"
-         "BURNISH_DEVICE void wait_for_inputs(const Operands& p) {\n  fetch_ahead(p.ahead, p.ahead_bytes);\n  wait_for_inputs();\n}\n";
+         "BURNISH_DEVICE void wait_for_inputs(const Operands& p) {\n  fetch_ahead(p.ahead, p.ahead_bytes);\n "
+         " wait_for_inputs();\n}\n";
 }
 
 int weight_order(const device::Problem& problem, int input) {

@@ -13,14 +13,27 @@ namespace burnish::cuda {
 /// handed over at each launch: either way the text says s.NAME.
 class Sizes {
  public:
-  void add(std::string name, ir::Dim value) { entries_.emplace_back(std::move(name), std::move(value)); }
+  void add(std::string name, ir::Dim value) {
+    entries_.push_back({std::move(name), std::move(value), false});
+  }
+  /// Passed with each launch even where it is known at build, for kernels that are as fast so: their text,
+  /// and with it their code, is then one for many problems.
+  void add_at_launch(std::string name, ir::Dim value) {
+    entries_.push_back({std::move(name), std::move(value), true});
+  }
   /// "struct Sizes { static constexpr int C = 64; int M; };"
   std::string declaration() const;
   /// What the struct holds for these values of the symbols.
   std::vector<int32_t> values(const ir::Bindings& bindings) const;
 
  private:
-  std::vector<std::pair<std::string, ir::Dim>> entries_;
+  struct Entry {
+    std::string name;
+    ir::Dim value;
+    bool at_launch;
+    bool in_text() const { return value.is_constant() && !at_launch; }
+  };
+  std::vector<Entry> entries_;
 };
 
 /// An input as a tensor that the copy engine reads in boxes, whose first axis is 128 bytes of neighbours;

@@ -73,6 +73,9 @@ Contraction contraction_of(const Problem& problem) {
   return left_mode(contraction) == Mode::elements && left_mode(runs) == Mode::copied ? runs : contraction;
 }
 
+/// Whether the kernel may read it as a plain product of rows.
+bool is_product(const Contraction& c) { return !c.conv || (c.groups == 1 && c.rows_are_dense()); }
+
 class ImplicitGemm : public GeneratedTactic {
  public:
   explicit ImplicitGemm(bool tf32) : tf32_(tf32) {}
@@ -143,7 +146,7 @@ class ImplicitGemm : public GeneratedTactic {
                            {"WARPS_N", config.tile.warps_n},
                            {"STAGES", config.stages},
                            {"SPLIT", config.split},
-                           {"CONV", contraction.conv},
+                           {"CONV", !is_product(contraction)},
                            {"GROUPED", contraction.groups > 1},
                            {"A_MODE", static_cast<int>(left_mode(contraction))},
                            {"B_MODE", static_cast<int>(right_mode(problem, contraction))}}) +
@@ -156,32 +159,42 @@ class ImplicitGemm : public GeneratedTactic {
     const Contraction c = contraction_of(problem);
     const Config config = Config::parse(candidate);
     Sizes sizes;
-    sizes.add("rows", c.rows);
-    sizes.add("total_rows", c.total_rows);
+    const bool product = is_product(c);
+    // Products that differ in their sizes only share their code; the indices of a window want divisions by
+    // constants.
+    const auto add = [&](const char* name, const Dim& value) {
+      product&& c.right_is_weight(problem) ? sizes.add_at_launch(name, value) : sizes.add(name, value);
+    };
+    const auto add_window = [&](const char* name, const Dim& value) {
+      sizes.add(name, product ? Dim(1) : value);
+    };
+    add("rows", c.rows);
+    add("total_rows", c.total_rows);
+    add("inner", c.inner);
+    add("a_h", product && c.conv ? c.channels : c.left_h);
     sizes.add("columns", c.columns);
-    sizes.add("inner", c.inner);
     sizes.add("column_tiles", ir::ceil_div(c.columns, config.tile.n));
-    sizes.add("out_width", c.out_width);
-    sizes.add("height", c.height);
-    sizes.add("width", c.width);
-    sizes.add("channels", c.channels);
-    sizes.add("kernel_w", c.kernel[1]);
-    sizes.add("stride_h", c.strides[0]);
-    sizes.add("stride_w", c.strides[1]);
-    sizes.add("dilation_h", c.dilations[0]);
-    sizes.add("dilation_w", c.dilations[1]);
-    sizes.add("pad_h", c.pads[0]);
-    sizes.add("pad_w", c.pads[1]);
-    sizes.add("a_image", c.left_image);
-    sizes.add("a_w", c.left_w);
+    add_window("out_width", c.out_width);
+    add_window("height", c.height);
+    add_window("width", c.width);
+    add_window("channels", c.channels);
+    add_window("kernel_w", c.kernel[1]);
+    add_window("stride_h", c.strides[0]);
+    add_window("stride_w", c.strides[1]);
+    add_window("dilation_h", c.dilations[0]);
+    add_window("dilation_w", c.dilations[1]);
+    add_window("pad_h", c.pads[0]);
+    add_window("pad_w", c.pads[1]);
+    add_window("a_image", c.left_image);
+    add_window("a_w", c.left_w);
+    add_window("tap_h", c.tap_h);
+    add_window("tap_w", c.tap_w);
     sizes.add("a_batch", c.left_batch);
-    sizes.add("a_h", c.left_h);
     sizes.add("a_c", c.left_c);
-    sizes.add("tap_h", c.tap_h);
-    sizes.add("tap_w", c.tap_w);
-    sizes.add("b_n", c.right_n);
-    sizes.add("b_k", c.right_k);
-    sizes.add("b_batch", c.right_batch);
+    const bool packed = right_mode(problem, c) == Mode::packed;  // whose place its tiles' numbers say
+    sizes.add("b_n", packed ? Dim(0) : c.right_n);
+    sizes.add("b_k", packed ? Dim(0) : c.right_k);
+    sizes.add("b_batch", packed ? Dim(0) : c.right_batch);
     Epilogue(problem, c).add_sizes(sizes);
     return sizes;
   }

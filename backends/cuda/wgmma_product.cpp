@@ -14,17 +14,7 @@ using device::Problem;
 Support analyse(const Problem& problem, Contraction& c) {
   if (Support support = Contraction::analyse(problem, c); !support) return support;
   if (Support support = wgmma_supports(problem, c); !support) return support;
-  if (c.conv) {
-    for (int d = 0; d < 2; ++d)
-      if (c.kernel[d] != 1 || c.strides[d] != 1 || c.pads[d] != 0 || c.pads_end[d] != 0)
-        return Support::no("a convolution that is no product");
-    const bool dense = c.left_c.is(1) && c.left_w == c.channels &&
-                       (c.height.is(1) || c.left_h == c.width * c.left_w) &&
-                       (c.images.is(1) || c.left_image == c.height * c.width * c.channels);
-    if (!dense) return Support::no("channels that do not lie side by side");
-  } else if (!c.left_c.is(1) || !(c.left_h == c.inner)) {
-    return Support::no("rows that do not lie one behind the other");
-  }
+  if (!c.rows_are_dense()) return Support::no("rows that do not lie one behind the other");
   if (!c.inner.is_constant() || !is_multiple(c.inner, 8))
     return Support::no("rows of no whole 16-byte pieces");
   return Support::yes();
@@ -94,10 +84,10 @@ class WgmmaProduct : public GeneratedTactic {
   Sizes sizes(const Problem& problem, const std::string& candidate) const override {
     const Contraction c = contraction_of(problem);
     Sizes sizes;
-    sizes.add("rows", c.rows);
-    sizes.add("total_rows", c.total_rows);
+    sizes.add_at_launch("rows", c.rows);
+    sizes.add_at_launch("total_rows", c.total_rows);
     sizes.add("columns", c.columns);
-    sizes.add("inner", c.inner);
+    sizes.add_at_launch("inner", c.inner);
     sizes.add("column_tiles", ir::ceil_div(c.columns, WgmmaConfig::parse(candidate, name()).tile_n));
     Epilogue(problem, c).add_sizes(sizes);
     return sizes;
