@@ -1,33 +1,35 @@
 #!/usr/bin/env python3
-"""Measure models in one of PyTorch's ways on the GPU, after "export" has made them and written what Burnish reads.
+"""Measure a model in PyTorch's ways on the GPU, after exporting what Burnish reads of it.
 
-    bench/gpu_columns.py export resnet50:1 bert_base:32 --scratch DIR
-    bench/gpu_columns.py eager resnet50:1 bert_base:32 --scratch DIR
-    bench/gpu_columns.py compile-nchw resnet50:1 --scratch DIR
+    bench/gpu_columns.py resnet50:1 --scratch DIR
 
-takes models with their batches and prints one line of JSON for each; a model that fails gives {"failed": words}. Inputs and
-outputs are FP16 tensors (token ids: int64) on the device. `latency_ms` is one call with one synchronize by the host's clock,
-`device_ms` the time between two CUDA events round a call; both are medians over at least 50 calls and 0.3 s after
-warm-up. `error` is the relative L2 against the FP32 module with TF32 off.
+takes a model with its batch and prints a line of JSON for "export" and for each column: eager, and torch.compile's forms; what
+fails gives {"failed": words}. Inputs and outputs are FP16 tensors (token ids: int64) on the device. `latency_ms` is one call
+with one synchronize by the host's clock, `device_ms` the time between two CUDA events round a call; both are medians over
+at least 50 calls and 0.3 s after warm-up. `error` is the relative L2 against the FP32 module with TF32 off, `peak_bytes`
+what PyTorch allocates beyond weights and inputs.
 
-Who measures holds the lock file DIR/gpu.lock alone, who compiles shares it: nothing compiles while something is measured.
+With --in-turns, work that may run beside that of other models (exporting, compiling) and measuring alternate: at the end
+of each it prints {"turn": true} and waits for a line, so that bench/gpu_peers lets one process measure at a time while
+nothing compiles.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
+import gc
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch._inductor.config
+import torch._inductor.cudagraph_trees
 from torch import Tensor, nn
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -36,7 +38,7 @@ sys.path.insert(0, str(REPOSITORY / "scripts"))
 import sound_weights  # noqa: E402
 from export_models import MODELS, TORCH2TRT, Model, text  # noqa: E402
 
-COLUMNS = ("export", "eager", "compile-nchw", "compile-channels_last", "compile-freezing")
+FORMS = ("nchw", "channels_last", "freezing")
 Call = Callable[[], Any]
 
 
@@ -54,14 +56,6 @@ def random_minilm() -> nn.Module:
 
 
 SUBJECTS: dict[str, Model] = {**MODELS, **TORCH2TRT, "minilm": text(random_minilm, real_weights=False)}
-
-
-@contextlib.contextmanager
-def locked(scratch: Path, how: int) -> Iterator[None]:
-    """Hold the machine's lock: fcntl.LOCK_EX to measure, fcntl.LOCK_SH to compile."""
-    with open(scratch / "gpu.lock", "w") as file:
-        fcntl.flock(file, how)
-        yield
 
 
 def halves(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -123,46 +117,52 @@ def captured(module: nn.Module, inputs: tuple[Tensor, ...]) -> Call:
     return replay
 
 
-def channels_last(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """Both in NHWC memory."""
-    moved = tuple(t.to(memory_format=torch.channels_last) if t.dim() == 4 else t for t in inputs)
-    return module.to(memory_format=torch.channels_last), moved
+def arranged(module: nn.Module, inputs: tuple[Tensor, ...], memory: torch.memory_format) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """The module, in place, and images in that memory format."""
+    moved = tuple(t.to(memory_format=memory) if t.dim() == 4 else t for t in inputs)
+    return module.to(memory_format=memory), moved
 
 
-def eager(module: nn.Module, inputs: tuple[Tensor, ...], expected: list[Tensor], scratch: Path) -> dict[str, Any]:
+def eager(module: nn.Module, inputs: tuple[Tensor, ...], expected: list[Tensor]) -> dict[str, Any]:
     """PyTorch as it is, and the faster layout of a CUDA graph of it."""
-    with locked(scratch, fcntl.LOCK_EX):
-        result: dict[str, Any] = {"error": error_of(module(*inputs), expected), "eager": median_times(lambda: module(*inputs))}
-        graphs = [median_times(captured(module, inputs))]
-        if any(t.dim() == 4 for t in inputs):
-            graphs.append(median_times(captured(*channels_last(module, inputs))))
+    result: dict[str, Any] = {"error": error_of(module(*inputs), expected), "eager": median_times(lambda: module(*inputs))}
+    graphs = [median_times(captured(module, inputs))]
+    if any(t.dim() == 4 for t in inputs):
+        graphs.append(median_times(captured(*arranged(module, inputs, torch.channels_last))))
     result["graph"] = min(graphs, key=lambda times: times["device_ms"])
     return result
 
 
-def compiled(
-    form: str, module: nn.Module, inputs: tuple[Tensor, ...], expected: list[Tensor], scratch: Path
-) -> dict[str, Any]:
-    """torch.compile(mode="reduce-overhead") of one form, with the seconds that its first calls took."""
-    import torch._inductor.config
+def forget_compiled() -> None:
+    """Drop what torch.compile has made so far, with its CUDA graphs."""
+    torch._dynamo.reset()
+    torch._inductor.cudagraph_trees.reset_cudagraph_trees()
+    gc.collect()
+    torch.cuda.empty_cache()
 
-    torch._inductor.config.freezing = form == "freezing"
-    if form != "nchw":
-        module, inputs = channels_last(module, inputs)
-    run = torch.compile(module, mode="reduce-overhead")
-    held = sum(p.nbytes for p in [*module.parameters(), *module.buffers()]) + sum(t.nbytes for t in inputs)
-    with locked(scratch, fcntl.LOCK_SH):
+
+class Compiled:
+    """torch.compile(mode="reduce-overhead") of one form, with the seconds that its first calls took."""
+
+    def __init__(self, form: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        forget_compiled()
+        self.module, self.inputs = arranged(module, inputs, torch.contiguous_format if form == "nchw" else torch.channels_last)
+        self.held = torch.cuda.memory_allocated()
+        self.run = torch.compile(self.module, mode="reduce-overhead")
         start = time.perf_counter()
-        for _ in range(3):
-            outputs = run(*inputs)
+        with torch._inductor.config.patch(freezing=form == "freezing"):
+            for _ in range(3):
+                self.outputs = self.run(*self.inputs)
         torch.cuda.synchronize()
-        seconds = time.perf_counter() - start
-    error = error_of(outputs, expected)
-    torch.cuda.reset_peak_memory_stats()
-    with locked(scratch, fcntl.LOCK_EX):
-        times = median_times(lambda: run(*inputs))
-    peak = torch.cuda.max_memory_allocated() - held
-    return {**times, "error": error, "build_seconds": seconds, "peak_bytes": peak}
+        self.seconds = time.perf_counter() - start
+
+    def measure(self, expected: list[Tensor]) -> dict[str, Any]:
+        """The column of this form."""
+        error = error_of(self.outputs, expected)
+        torch.cuda.reset_peak_memory_stats()
+        times = median_times(lambda: self.run(*self.inputs))
+        peak = torch.cuda.max_memory_allocated() - self.held
+        return {**times, "error": error, "build_seconds": self.seconds, "peak_bytes": peak}
 
 
 def write_export(model: Model, module: nn.Module, inputs: tuple[Tensor, ...], expected: list[Tensor], folder: Path) -> None:
@@ -178,64 +178,62 @@ def write_export(model: Model, module: nn.Module, inputs: tuple[Tensor, ...], ex
         np.save(folder / "expected" / f"{name}.npy", tensor.numpy())
 
 
-@dataclass
-class Subject:
-    """A model with its batch, and the folder in which what belongs to it lies."""
-
-    name: str
-    batch: int
-    scratch: Path
-
-    @property
-    def folder(self) -> Path:
-        """Of the export; the module, its inputs and what it should give are in module.pt."""
-        return self.scratch / f"{self.name}_b{self.batch}"
-
-    def export(self) -> dict[str, Any]:
-        """Make the module and its inputs, compute in FP32 what it should give, and export it in FP16."""
-        model = SUBJECTS[self.name]
-        model = replace(model, shape=(self.batch, *model.shape[1:]))
-        module = model.make().cuda().eval()
-        inputs = model.inputs(model.shape, 1)
-        expected = [t.float().cpu() for t in sound_weights.flatten(module(*(t.cuda() for t in inputs)))]
-        module, inputs = module.half(), halves(inputs)
-        write_export(model, module, inputs, expected, self.folder)
-        torch.save((module, inputs, expected), self.folder / "module.pt")
-        return {}
-
-    def measure(self, column: str) -> dict[str, Any]:
-        """One of the columns behind "export"."""
-        module, inputs, expected = torch.load(self.folder / "module.pt", weights_only=False)
-        if column == "eager":
-            return eager(module, inputs, expected, self.scratch)
-        return compiled(column.removeprefix("compile-"), module, inputs, expected, self.scratch)
+def export(name: str, batch: int, scratch: Path) -> tuple[nn.Module, tuple[Tensor, ...], list[Tensor]]:
+    """The module in FP16, its inputs, and what it gives for them in FP32; exports it to scratch/NAME_bBATCH."""
+    model = SUBJECTS[name]
+    model = replace(model, shape=(batch, *model.shape[1:]))
+    module = model.make().cuda().eval()
+    inputs = model.inputs(model.shape, 1)
+    expected = [t.float().cpu() for t in sound_weights.flatten(module(*(t.cuda() for t in inputs)))]
+    module, inputs = module.half(), halves(inputs)
+    write_export(model, module, inputs, expected, scratch / f"{name}_b{batch}")
+    return module, inputs, expected
 
 
-def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The work's result, or its last words."""
+def turn(in_turns: bool) -> None:
+    """Wait until it is this process's turn to go on."""
+    if in_turns:
+        print(json.dumps({"turn": True}), flush=True)
+        sys.stdin.readline()
+
+
+def report(column: str, work: Callable[[], dict[str, Any]]) -> None:
+    """Print the column, or the last words of what failed."""
     try:
-        return work()
-    except Exception as error:  # noqa: BLE001: any failure is that model's result
-        return {"failed": f"{type(error).__name__}: {error}"[-400:]}
+        result = work()
+    except Exception as error:  # noqa: BLE001: any failure is that column's result
+        result = {"failed": f"{type(error).__name__}: {error}"[-400:]}
+    print(json.dumps({"column": column, **result}), flush=True)
 
 
 def main() -> int:
     """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("column", choices=COLUMNS)
-    parser.add_argument("model", nargs="+", help=f"NAME:BATCH; {' '.join(sorted(SUBJECTS))}")
+    parser.add_argument("model", help=f"NAME:BATCH; {' '.join(sorted(SUBJECTS))}")
     parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--in-turns", action="store_true")
     arguments = parser.parse_args()
 
-    arguments.scratch.mkdir(parents=True, exist_ok=True)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.set_grad_enabled(False)
-    for text in arguments.model:
-        name, _, batch = text.partition(":")
-        subject = Subject(name, int(batch or 1), arguments.scratch)
-        work = subject.export if arguments.column == "export" else lambda: subject.measure(arguments.column)  # noqa: B023: called at once
-        print(json.dumps(attempt(work)), flush=True)
-        torch.cuda.empty_cache()
+    name, _, batch = arguments.model.partition(":")
+    module, inputs, expected = export(name, int(batch or 1), arguments.scratch)
+    report("export", dict)
+    turn(arguments.in_turns)
+    report("eager", lambda: eager(module, inputs, expected))
+    for form in FORMS:
+        turn(arguments.in_turns)
+        made: list[Compiled] = []
+
+        def compile_form() -> dict[str, Any]:
+            """What measures it, or raises what went wrong."""
+            made.append(Compiled(form, module, inputs))  # noqa: B023: called at once
+            return {}
+
+        report(f"compile-{form}", compile_form)
+        turn(arguments.in_turns)
+        if made:
+            report(f"compile-{form}", lambda: made[0].measure(expected))  # noqa: B023: called at once
     return 0
 
 
