@@ -6,8 +6,9 @@
 takes a model with its batch and prints a line of JSON for "export" and for each column: eager, and torch.compile's forms; what
 fails gives {"failed": words}. Inputs and outputs are FP16 tensors (token ids: int64) on the device. `latency_ms` is one call
 with one synchronize by the host's clock, `device_ms` the time between two CUDA events round a call; both are medians over
-at least 50 calls and 0.3 s after warm-up. `error` is the relative L2 against the FP32 module with TF32 off, `peak_bytes`
-what PyTorch allocates beyond weights and inputs.
+at least 50 calls and 0.3 s after warm-up. `error` is the relative L2 against the FP32 module with TF32 off, `device_bytes`
+what PyTorch holds of the device beyond weights and inputs: a CUDA graph's pool is nobody else's between its replays, and
+PyTorch's allocator counts it as reserved, not as allocated.
 
 With --in-turns, work that may run beside that of other models (exporting, compiling) and measuring alternate: at the end
 of each it prints {"turn": true} and waits for a line, so that bench/gpu_peers lets one process measure at a time while
@@ -147,7 +148,8 @@ class Compiled:
     def __init__(self, form: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         forget_compiled()
         self.module, self.inputs = arranged(module, inputs, torch.contiguous_format if form == "nchw" else torch.channels_last)
-        self.held = torch.cuda.memory_allocated()
+        torch.cuda.empty_cache()
+        self.held = torch.cuda.memory_reserved()
         self.run = torch.compile(self.module, mode="reduce-overhead")
         start = time.perf_counter()
         with torch._inductor.config.patch(freezing=form == "freezing"):
@@ -159,10 +161,10 @@ class Compiled:
     def measure(self, expected: list[Tensor]) -> dict[str, Any]:
         """The column of this form."""
         error = error_of(self.outputs, expected)
-        torch.cuda.reset_peak_memory_stats()
         times = median_times(lambda: self.run(*self.inputs))
-        peak = torch.cuda.max_memory_allocated() - self.held
-        return {**times, "error": error, "build_seconds": self.seconds, "peak_bytes": peak}
+        torch.cuda.empty_cache()
+        beyond = torch.cuda.memory_reserved() - self.held
+        return {**times, "error": error, "build_seconds": self.seconds, "device_bytes": beyond}
 
 
 def write_export(model: Model, module: nn.Module, inputs: tuple[Tensor, ...], expected: list[Tensor], folder: Path) -> None:

@@ -55,6 +55,7 @@ std::shared_ptr<Program> load_program(std::shared_ptr<ir::Graph> graph, std::vec
     };
     for (const ir::Output& output : graph->outputs) keep(output.value);
     for (ir::NodeId id : graph->order()) {
+      if (is_weight_node(*graph, id)) continue;
       const device::Kernel* kernel = program->kernels[static_cast<size_t>(id.index)].get();
       const ops::OpDef& op = ops::definition(graph->node(id));
       const bool copies = op.view || &op == &ops::def::concat;  // the plan may copy their operands

@@ -71,6 +71,23 @@ TEST(Session, ARunOfMoreSegmentsThanPlansAreKeptFor) {
   EXPECT_GE(session.state().execution.last_segments().size(), size_t{count});
 }
 
+TEST(Session, OperandsOfWeightsThatAreComputedAreNotKept) {
+  const Engine engine = built(R"(graph main(%x: f32[3,2]) {
+  constant @a: f32[2,2] = {1.0, 2.0, 3.0, 4.0}
+  constant @b: f32[2,2] = {5.0, 6.0, 7.0, 8.0}
+  constant @c: f32[3,1] = {1.0, 1.0, 1.0}
+  %ab = concat(@a, @b) {axis=1} : f32[2,4]
+  %y = matmul(%x, %ab) : f32[3,4]
+  %z = concat(%y, @c) {axis=1} : f32[3,5]
+  yield z=%z
+})");
+  const auto& program = *engine.state().program;
+  EXPECT_EQ(program.constants.size(), 1u) << "@c alone is read by the run itself";
+  const Tensor z = Session(engine).run(Tensor::of<float>({3, 2}, {1, 0, 0, 1, 1, 1}));
+  const std::vector<float> expected = {1, 2, 5, 6, 1, 3, 4, 7, 8, 1, 4, 6, 12, 14, 1};
+  EXPECT_EQ(std::vector<float>(z.data<float>(), z.data<float>() + z.size()), expected);
+}
+
 TEST(Session, ResultsThatAreInputsConstantsOrOneAnotherAreCopies) {
   const Engine engine = built(R"(graph main(%x: f32[2]) {
   constant @c: f32[2] = {3.0, 4.0}
