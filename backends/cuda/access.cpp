@@ -21,7 +21,8 @@ Strides logical_strides(const ir::TensorType& type) {
   for (size_t i = order.size(); i-- > 0;) {
     const size_t d = static_cast<size_t>(order[i]);
     strides[d] = stride;
-    stride = stride * type.shape[d];
+    const bool pixel = type.pitch && i + 1 == order.size();  // its channels, last in memory
+    stride = pixel ? Dim(type.pitch) : stride * type.shape[d];
   }
   return strides;
 }

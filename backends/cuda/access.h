@@ -14,7 +14,7 @@ using Strides = std::vector<ir::Dim>;
 
 /// The order of a tensor's logical dimensions in memory, outermost first: {0, 2, 3, 1} for nhwc.
 std::vector<int> physical_order(int64_t rank, ir::Layout layout);
-/// The stride of each logical dimension.
+/// The stride of each logical dimension; a pitch is among them.
 Strides logical_strides(const ir::TensorType& type);
 /// The strides of `operand`, broadcast to the logical shape `shape`, per logical dimension of `shape`;
 /// nullopt where it cannot be told whether a dimension is repeated.

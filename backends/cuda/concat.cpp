@@ -19,7 +19,9 @@ enum class Beside : uint8_t { everywhere, along_axis };
 struct Joined {
   std::vector<int> parts;                        ///< inputs of the problem, in order
   std::vector<Dim> widths;                       ///< of a row of each
+  std::vector<Dim> steps;                        ///< from one row of each to the next
   Dim rows = 1, width = 1, inner = 1;            ///< inner: elements behind the axis
+  Dim step = 1;                                  ///< from one row of the result to the next
   std::vector<std::pair<int, Beside>> operands;  ///< inputs that the body reads
 };
 
@@ -29,7 +31,7 @@ size_t place_of_axis(const std::vector<int>& order, int64_t axis) {
 }
 
 std::optional<Beside> beside(const ir::TensorType& type, const ir::TensorType& y, int64_t axis) {
-  if (type.shape == y.shape && type.layout == y.layout) return Beside::everywhere;
+  if (type == ir::TensorType{type.dtype, y.shape, y.layout, y.pitch}) return Beside::everywhere;
   const auto strides = broadcast_strides(type, y.shape);
   if (!strides) return std::nullopt;
   for (size_t d = 0; d < strides->size(); ++d)
@@ -54,6 +56,10 @@ Support analyse(const Problem& problem, Joined& joined) {
     into = into * size;
     if (i > at) joined.inner = joined.inner * size;
   }
+  // With a pitch, channels are the innermost, and rows of parts of them are a pixel's.
+  if (problem.has_pitch() && (y.layout != ir::Layout::nhwc || axis != 1)) return Support::no("a pitch along another axis");
+  const auto step_of = [](const ir::TensorType& type, const Dim& dense) { return type.pitch ? Dim(type.pitch) : dense; };
+  joined.step = step_of(y, joined.width);
   for (ir::ValueId value : node.inputs) {
     const int part = problem.input_index(value);
     if (part < 0) return Support::no("a part is a literal");
@@ -61,6 +67,7 @@ Support analyse(const Problem& problem, Joined& joined) {
     if (x.layout != y.layout && x.rank() > 1) return Support::no("a part of another layout");
     joined.parts.push_back(part);
     joined.widths.push_back(x.shape[static_cast<size_t>(axis)] * joined.inner);
+    joined.steps.push_back(step_of(x, joined.widths.back()));
   }
   for (size_t i = 1; i < problem.nodes().size(); ++i) {
     if (Support support = BodyText::supports(problem, i); !support) return support;
@@ -89,6 +96,7 @@ Joined joined_of(const Problem& problem) {
 class Concat : public GeneratedTactic {
  public:
   std::string name() const override { return "cuda.concat"; }
+  bool takes_pitch() const override { return true; }
 
   Support supports(const Problem& problem, const device::DeviceInfo&) const override {
     if (Support support = supports_layouts(problem); !support) return support;
@@ -110,8 +118,8 @@ class Concat : public GeneratedTactic {
         "BURNISH_DEVICE const Element* source(const Operands& p, const Sizes& s, int row, int at) {\n";
     for (size_t i = 0; i < joined.parts.size(); ++i) {
       const std::string before = i ? fmt::format("s.end{}", i - 1) : "0",
-                        here = fmt::format("({}) + int64_t(row) * (s.end{} - {}) + (at - {})",
-                                           operand_pointer(problem, joined.parts[i]), i, before, before);
+                        here = fmt::format("({}) + int64_t(row) * s.step{} + (at - {})",
+                                           operand_pointer(problem, joined.parts[i]), i, before);
       text += i + 1 < joined.parts.size() ? fmt::format("  if (at < s.end{}) return {};\n", i, here)
                                           : fmt::format("  return {};\n}}\n", here);
     }
@@ -124,9 +132,12 @@ class Concat : public GeneratedTactic {
     sizes.add("rows", joined.rows);
     sizes.add("width", joined.width);
     sizes.add("inner", joined.inner);
+    sizes.add("step", joined.step);
     Dim end = 0;
-    for (size_t i = 0; i < joined.widths.size(); ++i)
+    for (size_t i = 0; i < joined.widths.size(); ++i) {
       sizes.add(fmt::format("end{}", i), end = end + joined.widths[i]);
+      sizes.add(fmt::format("step{}", i), joined.steps[i]);
+    }
     return sizes;
   }
 
@@ -149,10 +160,11 @@ class Concat : public GeneratedTactic {
       return value.is_constant() ? value.constant() % by == 0 : ir::mod(value, by).is(0);
     };
     int width = static_cast<int>(16 / bytes);
+    const auto all_divisible = [&](const std::vector<Dim>& sizes) {
+      return std::all_of(sizes.begin(), sizes.end(), [&](const Dim& each) { return divisible(each, width); });
+    };
     for (; width > 1; width /= 2)
-      if (std::all_of(joined.widths.begin(), joined.widths.end(),
-                      [&](const Dim& each) { return divisible(each, width); }))
-        break;
+      if (all_divisible(joined.widths) && all_divisible(joined.steps) && divisible(joined.step, width)) break;
     return width;
   }
 
@@ -164,7 +176,7 @@ class Concat : public GeneratedTactic {
       const ir::TensorType& type = problem.input(input);
       const std::string pointer = operand_pointer(problem, input);
       const bool together = lies == Beside::everywhere || joined.inner.is(1);
-      const std::string place = lies == Beside::everywhere ? "int64_t(row) * s.width + at"
+      const std::string place = lies == Beside::everywhere ? "int64_t(row) * s.step + at"
                                 : together                 ? "at"
                                                            : "(at + j) / s.inner";
       text += fmt::format("  {} in{}[VECTOR];\n", compute_type(type.dtype), input);
@@ -188,7 +200,7 @@ class Concat : public GeneratedTactic {
                        compute_type(result)) +
            body.statements() +
            fmt::format(
-               "    result[j] = {};\n  }}\n  store<{}, VECTOR>(p.y0 + int64_t(row) * s.width + at, "
+               "    result[j] = {};\n  }}\n  store<{}, VECTOR>(p.y0 + int64_t(row) * s.step + at, "
                "result);\n}}\n",
                body.name(problem.body().outputs[0].value), memory_type(result));
   }

@@ -197,12 +197,16 @@ Contraction Contraction::of(const Problem& problem) {
   return contraction;
 }
 
-bool Contraction::rows_are_dense() const {
-  if (!conv) return left_c.is(1) && left_h == inner;
+std::optional<Dim> Contraction::row_step() const {
+  if (!left_c.is(1)) return std::nullopt;
+  if (!conv) return left_h == inner ? std::optional(left_h) : std::nullopt;
   for (int d = 0; d < 2; ++d)
-    if (kernel[d] != 1 || strides[d] != 1 || pads[d] != 0 || pads_end[d] != 0) return false;
-  return left_c.is(1) && left_w == channels && (height.is(1) || left_h == width * left_w) &&
-         (images.is(1) || left_image == height * width * channels);
+    if (kernel[d] != 1 || strides[d] != 1 || pads[d] != 0 || pads_end[d] != 0) return std::nullopt;
+  const bool channels_last =
+      channels.is(1) || !left_w.is(1);  // of a plain image of one pixel only the channels lie so
+  const bool one_distance = channels_last && (height.is(1) || left_h == width * left_w) &&
+                            (images.is(1) || left_image == height * width * left_w);
+  return one_distance ? std::optional(left_w) : std::nullopt;
 }
 
 std::optional<Epilogue::Operand> Epilogue::operand(const ir::TensorType& type, const std::vector<Dim>& shape,

@@ -37,9 +37,9 @@ struct Contraction {
   /// channels-last pixels, those of a window's row are one pixel of more channels; of planes, a row of the
   /// window is the channels, and planes and rows are the kernel. The same where that cannot be.
   Contraction by_runs() const;
-  /// Whether the left operand's rows lie whole and one behind the other: a convolution is a plain product
-  /// then.
-  bool rows_are_dense() const;
+  /// From one row of the left operand to the next, where they lie whole at one distance from each other: a
+  /// convolution is a plain product then.
+  std::optional<ir::Dim> row_step() const;
   bool right_is_weight(const device::Problem& problem) const { return problem.is_weight(right); }
 };
 

@@ -74,13 +74,14 @@ Contraction contraction_of(const Problem& problem) {
 }
 
 /// Whether the kernel may read it as a plain product of rows.
-bool is_product(const Contraction& c) { return !c.conv || (c.groups == 1 && c.rows_are_dense()); }
+bool is_product(const Contraction& c) { return !c.conv || (c.groups == 1 && c.row_step()); }
 
 class ImplicitGemm : public GeneratedTactic {
  public:
   explicit ImplicitGemm(bool tf32) : tf32_(tf32) {}
 
   std::string name() const override { return tf32_ ? "cuda.implicit_gemm.tf32" : "cuda.implicit_gemm"; }
+  bool takes_pitch() const override { return true; }
 
   Support supports(const Problem& problem, const device::DeviceInfo& device) const override {
     if (tf32_ && !device.tf32) return Support::no("TF32 is not allowed");
@@ -171,7 +172,7 @@ class ImplicitGemm : public GeneratedTactic {
     add("rows", c.rows);
     add("total_rows", c.total_rows);
     add("inner", c.inner);
-    add("a_h", product && c.conv ? c.channels : c.left_h);
+    add("a_h", product && c.conv ? *c.row_step() : c.left_h);
     sizes.add("columns", c.columns);
     sizes.add("column_tiles", ir::ceil_div(c.columns, config.tile.n));
     add_window("out_width", c.out_width);

@@ -11,6 +11,7 @@ using device::Problem;
 class Pointwise : public GeneratedTactic {
  public:
   std::string name() const override { return "cuda.pointwise"; }
+  bool takes_pitch() const override { return true; }
 
   Support supports(const Problem& problem, const device::DeviceInfo&) const override {
     for (size_t i = 0; i < problem.nodes().size(); ++i)

@@ -13,6 +13,7 @@ using ir::Dim;
 class Pool : public GeneratedTactic {
  public:
   std::string name() const override { return "cuda.pool"; }
+  bool takes_pitch() const override { return true; }
 
   Support supports(const Problem& problem, const device::DeviceInfo&) const override {
     if (Support support = supports_layouts(problem); !support) return support;
@@ -95,7 +96,7 @@ class Pool : public GeneratedTactic {
     const ir::TensorType& x = problem.input(0);
     if (x.layout != ir::Layout::nhwc || !x.shape[1].is_constant()) return 1;
     int width = static_cast<int>(16 / dtype_bytes(x.dtype));
-    while (x.shape[1].constant() % width) width /= 2;
+    while (x.shape[1].constant() % width || x.pitch % width || problem.output(0).pitch % width) width /= 2;
     return width;
   }
 

@@ -104,6 +104,7 @@ double shared_memory_us(const WgmmaWork& work, const WgmmaConfig& config) {
 class WgmmaConv : public GeneratedTactic {
  public:
   std::string name() const override { return "cuda.wgmma_conv"; }
+  bool takes_pitch() const override { return true; }
   std::string target(const Arch& arch) const override { return arch.all_features(); }
 
   Support supports(const Problem& problem, const device::DeviceInfo& device) const override {

@@ -10,11 +10,12 @@ namespace {
 using device::Candidate;
 using device::Problem;
 
-/// Rows of the left operand that lie one behind the other, whole.
+/// Rows of the left operand that lie at one distance from each other.
 Support analyse(const Problem& problem, Contraction& c) {
   if (Support support = Contraction::analyse(problem, c); !support) return support;
   if (Support support = wgmma_supports(problem, c); !support) return support;
-  if (!c.rows_are_dense()) return Support::no("rows that do not lie one behind the other");
+  if (const auto step = c.row_step(); !step || !is_multiple(*step, 8))
+    return Support::no("rows that do not lie at one distance, in whole 16-byte pieces");
   if (!c.inner.is_constant() || !is_multiple(c.inner, 8))
     return Support::no("rows of no whole 16-byte pieces");
   return Support::yes();
@@ -35,6 +36,7 @@ WgmmaWork work_of(const Contraction& c, const WgmmaConfig& config) {
 class WgmmaProduct : public GeneratedTactic {
  public:
   std::string name() const override { return "cuda.wgmma"; }
+  bool takes_pitch() const override { return true; }
   std::string target(const Arch& arch) const override { return arch.all_features(); }
 
   Support supports(const Problem& problem, const device::DeviceInfo& device) const override {
@@ -100,8 +102,9 @@ class WgmmaProduct : public GeneratedTactic {
     const int64_t rows = c.total_rows.constant(), inner = c.inner.constant();
     if (rows == 0) return {};
     Launch launch = work_of(c, config).launch(config);
+    const int64_t step = c.row_step()->constant();
     const unsigned slice = static_cast<unsigned>(config.tile_m() / config.share_n);
-    launch.map = CopyMap{c.left, c.left_offset, c.dtype, {inner, rows}, {inner}, {slice}, {1}};
+    launch.map = CopyMap{c.left, c.left_offset, c.dtype, {inner, rows}, {step}, {slice}, {1}};
     return {launch};
   }
 

@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "cover/interleave.h"
 #include "cover/search.h"
 #include "device/layout.h"
 #include "ops/data_attributes.h"
-#include "ops/evaluate.h"
 #include "ops/infer.h"
 #include "ops/table.h"
 
@@ -108,10 +108,7 @@ class Builder {
     choice.microseconds = timed.measured ? timed.microseconds : 0;
     choice.alternatives = timed.alternatives;
     chosen_.push_back({id.index, problem, &timed});
-    std::vector<Tensor> weights(static_cast<size_t>(problem.input_count()));
-    for (int i = 0; i < problem.input_count(); ++i)
-      if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = ops::constant_value(graph_, graph_.node(id).inputs[static_cast<size_t>(problem.node_inputs()[static_cast<size_t>(i)])]);
-    choice.constants = timed.tactic->pack(problem, timed.candidate, weights, tuner_.device());
+    choice.constants = timed.tactic->pack(problem, timed.candidate, weights_of(graph_, id, problem), tuner_.device());
     choices_[id.index] = std::move(choice);
   }
 
@@ -347,6 +344,7 @@ Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options)
   covered.refused = refused_regions(graph, weighed, decisions);
   covered.choices = Builder(graph, tuner).build(weighed, decisions);
   graph.remove_dead();
+  covered.microseconds -= interleave_concats(graph, covered.choices, tuner);
   ir::verify(graph);
   return covered;
 }

@@ -8,6 +8,7 @@
 
 #include "cover/moves.h"
 #include "ops/control.h"
+#include "ops/evaluate.h"
 #include "ops/infer.h"
 #include "ops/table.h"
 
@@ -337,6 +338,13 @@ ir::NodeId replace_by_node(ir::Graph& graph, const Region& region, const std::ve
   }
   for (size_t i = region.nodes.size(); i-- > 0;) graph.erase(region.nodes[i]);
   return made;
+}
+
+std::vector<Tensor> weights_of(const ir::Graph& graph, ir::NodeId id, const device::Problem& problem) {
+  std::vector<Tensor> weights(static_cast<size_t>(problem.input_count()));
+  for (int i = 0; i < problem.input_count(); ++i)
+    if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = ops::constant_value(graph, graph.node(id).inputs[static_cast<size_t>(problem.node_inputs()[static_cast<size_t>(i)])]);
+  return weights;
 }
 
 }  // namespace burnish::cover

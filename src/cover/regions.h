@@ -31,6 +31,10 @@ std::shared_ptr<ir::Graph> region_body(const ir::Graph& graph, const Region& reg
 /// What a kernel for the region is asked to compute, with plain layouts.
 device::Problem region_problem(const ir::Graph& graph, const Region& region);
 
+/// What packing the weights of node `id`, whose problem that is, starts from: entry i is input i's data, empty where that is
+/// no weight.
+std::vector<Tensor> weights_of(const ir::Graph& graph, ir::NodeId id, const device::Problem& problem);
+
 /// The graph's value behind input `i` of region_problem().
 ir::ValueId operand(const ir::Graph& graph, const Region& region, const device::Problem& problem, int i);
 

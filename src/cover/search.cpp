@@ -15,8 +15,6 @@ namespace {
 constexpr size_t beam_width = 24;
 /// What a kernel is charged beyond its time, as a share of the whole: more of it finds covers of fewer kernels.
 constexpr double surcharges[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.04};
-/// Covers within this share of the fastest count as equally fast.
-constexpr double equally_fast = 0.04;
 
 uint8_t bit(ir::Layout layout) { return static_cast<uint8_t>(1u << static_cast<unsigned>(layout)); }
 

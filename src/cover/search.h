@@ -31,6 +31,9 @@ struct Decision {
 /// Microseconds to bring `value` from one layout to another.
 using ReformatCost = std::function<double(const ir::TensorType& type, ir::Layout from, ir::Layout to)>;
 
+/// Kernels within this share of the fastest count as equally fast.
+inline constexpr double equally_fast = 0.04;
+
 /// Decisions in the order in which their kernels run. Times measured one by one are off by more than what the last few
 /// kernels save: of covers that are nearly as fast as the fastest, the one of fewest kernels is taken.
 std::vector<Decision> search(const ir::Graph& graph, const std::vector<Weighed>& weighed, const ReformatCost& reformat_cost, double* total);

@@ -128,6 +128,6 @@ std::vector<std::string> backend_names();
 std::shared_ptr<Device> open_device(const std::string& spec, const DeviceOptions& options = {});
 
 /// The version of this interface: a backend's library is refused when it was built for another.
-inline constexpr int interface_version = 4;
+inline constexpr int interface_version = 5;
 
 }  // namespace burnish::device

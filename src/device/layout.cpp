@@ -15,17 +15,19 @@ bool divides(int64_t block, const ir::Dim& dim) { return block == 1 || (dim.is_c
 
 /// Calls body(plain index, laid-out index) for every element of a tensor of rank >= 2, in parallel.
 template <class Body>
-void for_each_element(const Shape& shape, ir::Layout layout, Body&& body) {
+void for_each_element(const Shape& shape, ir::Layout layout, int64_t pitch, Body&& body) {
   const int64_t batch = shape[0], channels = shape[1];
   int64_t pixels = 1;
   for (size_t d = 2; d < shape.size(); ++d) pixels *= shape[d];
   const int64_t block = layout == ir::Layout::nhwc ? channels : block_of(layout);
+  const int64_t row = pitch ? pitch : block;
   const int64_t blocks = channels == 0 ? 0 : (channels + block - 1) / block;
   constexpr int64_t grain = 1 << 14;
   parallel_for(batch * channels, grain / std::max<int64_t>(1, pixels), [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
       const int64_t n = plane / channels, c = plane % channels;
-      for (int64_t p = 0; p < pixels; ++p) body(plane * pixels + p, ((n * blocks + c / block) * pixels + p) * block + c % block);
+      for (int64_t p = 0; p < pixels; ++p)
+        body(plane * pixels + p, ((n * blocks + c / block) * pixels + p) * row + c % block);
     }
   });
 }
@@ -80,8 +82,8 @@ bool concatenates_in_memory(std::span<const std::vector<ir::Dim>> parts, int64_t
   return true;
 }
 
-Tensor to_layout(const Tensor& plain, ir::Layout layout) {
-  const int64_t bytes = ir::storage_bytes(plain.dtype(), plain.shape(), layout);
+Tensor to_layout(const Tensor& plain, ir::Layout layout, int64_t pitch) {
+  const int64_t bytes = ir::storage_bytes(plain.dtype(), plain.shape(), layout, pitch);
   Tensor laid(DType::u8, {bytes});
   if (layout == ir::Layout::plain || plain.rank() < 2) {
     if (bytes > 0) std::memcpy(laid.raw(), plain.raw(), static_cast<size_t>(bytes));
@@ -91,12 +93,12 @@ Tensor to_layout(const Tensor& plain, ir::Layout layout) {
   dispatch_bytes(plain.dtype(), [&]<class T>(Type<T>) {
     const T* from = static_cast<const T*>(plain.raw());
     T* to = static_cast<T*>(laid.raw());
-    for_each_element(plain.shape(), layout, [&](int64_t p, int64_t l) { to[l] = from[p]; });
+    for_each_element(plain.shape(), layout, pitch, [&](int64_t p, int64_t l) { to[l] = from[p]; });
   });
   return laid;
 }
 
-Tensor from_layout(const void* data, DType dtype, const Shape& shape, ir::Layout layout) {
+Tensor from_layout(const void* data, DType dtype, const Shape& shape, ir::Layout layout, int64_t pitch) {
   Tensor plain(dtype, shape);
   if (layout == ir::Layout::plain || shape.size() < 2) {
     if (plain.bytes() > 0) std::memcpy(plain.raw(), data, static_cast<size_t>(plain.bytes()));
@@ -105,7 +107,7 @@ Tensor from_layout(const void* data, DType dtype, const Shape& shape, ir::Layout
   dispatch_bytes(dtype, [&]<class T>(Type<T>) {
     const T* from = static_cast<const T*>(data);
     T* to = static_cast<T*>(plain.raw());
-    for_each_element(shape, layout, [&](int64_t p, int64_t l) { to[p] = from[l]; });
+    for_each_element(shape, layout, pitch, [&](int64_t p, int64_t l) { to[p] = from[l]; });
   });
   return plain;
 }

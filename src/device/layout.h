@@ -10,10 +10,11 @@
 
 namespace burnish::device {
 
-/// The bytes of `plain` in another layout, as a one-dimensional u8 tensor of storage_bytes(); padding is zero.
-Tensor to_layout(const Tensor& plain, ir::Layout layout);
-/// The inverse: `data` holds storage_bytes(dtype, shape, layout) bytes.
-Tensor from_layout(const void* data, DType dtype, const Shape& shape, ir::Layout layout);
+/// The bytes of `plain` in another layout, as a one-dimensional u8 tensor of storage_bytes(); padding, and
+/// what a pitch leaves between pixels, is zero.
+Tensor to_layout(const Tensor& plain, ir::Layout layout, int64_t pitch = 0);
+/// The inverse: `data` holds storage_bytes(dtype, shape, layout, pitch) bytes.
+Tensor from_layout(const void* data, DType dtype, const Shape& shape, ir::Layout layout, int64_t pitch = 0);
 
 /// Whether a tensor of this shape lies alike in both layouts, byte for byte: no change of layout is needed then. True only
 /// where the shape says so for every value of its symbols.

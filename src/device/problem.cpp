@@ -121,7 +121,9 @@ Problem Problem::of(const ir::Graph& graph, ir::NodeId id) {
   for (size_t i = 0; i < source->outputs.size(); ++i) {
     const ir::ValueId output = copied.at(source->outputs[i].value);
     body->outputs.push_back({"", output});
-    if (body->value(output).producer) body->value(output).type.layout = graph.value(node.outputs[i]).type.layout;
+    if (!body->value(output).producer) continue;
+    body->value(output).type.layout = graph.value(node.outputs[i]).type.layout;
+    body->value(output).type.pitch = graph.value(node.outputs[i]).type.pitch;
   }
   set_symbols(*body, graph);
   Problem problem(std::move(body));
@@ -142,6 +144,14 @@ Problem Problem::parse(std::string_view text) {
 
 bool Problem::is_weight(int i) const { return body_->value(body_->inputs()[static_cast<size_t>(i)]).name[0] == 'w'; }
 
+bool Problem::has_pitch() const {
+  for (int i = 0; i < input_count(); ++i)
+    if (input(i).pitch) return true;
+  for (int i = 0; i < output_count(); ++i)
+    if (output(i).pitch) return true;
+  return false;
+}
+
 const ir::Node* Problem::single(const ops::OpDef& op) const {
   return nodes_.size() == 1 && body_->node(nodes_[0]).op == &op ? &body_->node(nodes_[0]) : nullptr;
 }
@@ -156,8 +166,12 @@ Problem Problem::with_layouts(const std::vector<ir::Layout>& layouts) const {
   std::shared_ptr<ir::Graph> body = body_->clone();
   const size_t inputs = body->inputs().size();
   require(layouts.size() == inputs + body->outputs.size(), "internal: a problem needs one layout per input and output");
-  for (size_t i = 0; i < inputs; ++i) body->value(body->inputs()[i]).type.layout = layouts[i];
-  for (size_t i = 0; i < body->outputs.size(); ++i) body->value(body->outputs[i].value).type.layout = layouts[inputs + i];
+  const auto set = [&](ir::ValueId value, ir::Layout layout) {
+    body->value(value).type.layout = layout;
+    body->value(value).type.pitch = 0;
+  };
+  for (size_t i = 0; i < inputs; ++i) set(body->inputs()[i], layouts[i]);
+  for (size_t i = 0; i < body->outputs.size(); ++i) set(body->outputs[i].value, layouts[inputs + i]);
   Problem problem(std::move(body));
   problem.node_inputs_ = node_inputs_;
   return problem;

@@ -28,6 +28,8 @@ class Problem {
   const ir::TensorType& input(int i) const { return body_->value(body_->inputs()[static_cast<size_t>(i)]).type; }
   const ir::TensorType& output(int i) const { return body_->value(body_->outputs[static_cast<size_t>(i)].value).type; }
   bool is_weight(int i) const;
+  /// Whether an input or output is a part of a wider tensor (TensorType::pitch).
+  bool has_pitch() const;
   /// Which of the node's inputs each of input(i) is.
   const std::vector<int>& node_inputs() const { return node_inputs_; }
 
@@ -42,7 +44,7 @@ class Problem {
   /// The data of a literal in the body; an empty Tensor for anything else.
   const Tensor& literal(ir::ValueId value) const { return body_->value(value).constant; }
 
-  /// The same problem with other layouts: one per input, then one per output.
+  /// The same problem with other layouts, all dense: one per input, then one per output.
   Problem with_layouts(const std::vector<ir::Layout>& layouts) const;
   /// All dimensions as numbers, by the values of the symbols.
   Problem at(const ir::Bindings& bindings) const;

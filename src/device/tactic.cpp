@@ -21,6 +21,11 @@ std::vector<Tensor> Tactic::pack(const Problem& problem, const Candidate&, std::
   return unchanged;
 }
 
+Support runs(const Tactic& tactic, const Problem& problem, const DeviceInfo& device) {
+  if (problem.has_pitch() && !tactic.takes_pitch()) return Support::no("it takes dense tensors");
+  return tactic.supports(problem, device);
+}
+
 const Tactic* find_tactic(const Device& device, std::string_view name) {
   for (const Tactic* tactic : device.tactics())
     if (tactic->name() == name) return tactic;

@@ -20,7 +20,8 @@ struct BoundTensor {
   DType dtype = DType::f32;
   Shape shape;
   ir::Layout layout = ir::Layout::plain;
-  int64_t bytes() const { return ir::storage_bytes(dtype, shape, layout); }
+  int64_t pitch = 0;  ///< as TensorType's
+  int64_t bytes() const { return ir::storage_bytes(dtype, shape, layout, pitch); }
 };
 
 /// What a kernel is told once per set of shapes, in the order of the problem's inputs and outputs.
@@ -77,6 +78,9 @@ class Tactic {
   virtual std::string name() const = 0;
   /// Whether it can run the problem with the layouts that it has, on that device.
   virtual Support supports(const Problem& problem, const DeviceInfo& device) const = 0;
+  /// Whether its kernels go by TensorType::pitch; runs() asks. Weights are packed for a problem with pitches
+  /// as without.
+  virtual bool takes_pitch() const { return false; }
   /// Sets of layouts (one per input, then one per output) worth trying for a problem whose layouts are all
   /// plain, best guess first; a weight's is plain. It is asked of every problem: a set of another length than the
   /// problem's is passed over, so a tactic need not look at what it never takes.
@@ -112,6 +116,8 @@ struct Choice {
   std::vector<Alternative> alternatives;  ///< every way that was looked at, this one too; not saved with the program
 };
 
+/// Whether the tactic runs the problem on that device, pitches and all.
+Support runs(const Tactic& tactic, const Problem& problem, const DeviceInfo& device);
 /// Runs any problem on the reference kernels, on the host, with copies where the device is not.
 const Tactic& fallback_tactic();
 /// The device's tactic of that name, or the fallback; null if there is none.

@@ -25,6 +25,21 @@ double read_number(Lexer& lexer) {
   return negative ? -value : value;
 }
 
+namespace {
+
+/// "/128" behind a layout: more than the channels, which are a number then.
+int64_t read_pitch(Lexer& lexer, const TensorType& type) {
+  const double pitch = read_number(lexer);
+  constexpr double most = 1 << 30;
+  const bool fits = type.layout == Layout::nhwc && type.rank() >= 3 && type.shape[1].is_constant() &&
+                    pitch == std::trunc(pitch) && pitch > static_cast<double>(type.shape[1].constant()) &&
+                    pitch <= most;
+  if (!fits) lexer.fail("a pitch is for channels last, and a number greater than theirs");
+  return static_cast<int64_t>(pitch);
+}
+
+}  // namespace
+
 TensorType read_type(Lexer& lexer) {
   TensorType parsed;
   const auto dtype = lexer.peek().kind == TokenKind::word ? parse_dtype(lexer.peek().text) : std::nullopt;
@@ -41,6 +56,7 @@ TensorType read_type(Lexer& lexer) {
     if (const auto layout = parse_layout(lexer.peek().text)) {
       lexer.take();
       parsed.layout = *layout;
+      if (lexer.accept("/")) parsed.pitch = read_pitch(lexer, parsed);
     }
   }
   return parsed;

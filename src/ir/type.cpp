@@ -19,10 +19,15 @@ std::optional<Layout> parse_layout(std::string_view name) {
 std::string TensorType::str() const {
   std::string text = std::string(dtype_name(dtype)) + "[" + dims_text(shape) + "]";
   if (layout != Layout::plain) text += " " + std::string(layout_name(layout));
+  if (pitch) text += "/" + std::to_string(pitch);
   return text;
 }
 
-int64_t storage_bytes(DType dtype, const Shape& shape, Layout layout) {
+int64_t storage_bytes(DType dtype, const Shape& shape, Layout layout, int64_t pitch) {
+  if (const int64_t count = element_count(shape); pitch && count > 0) {
+    const int64_t channels = shape[1], pixels = count / channels;
+    return (element_count({pixels - 1, pitch}) + channels) * dtype_bytes(dtype);
+  }
   const int64_t block = layout == Layout::c8 ? 8 : layout == Layout::c16 ? 16 : 1;
   if (block == 1 || shape.size() < 2) return element_count(shape) * dtype_bytes(dtype);
   Shape padded = shape;

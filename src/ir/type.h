@@ -25,15 +25,20 @@ struct TensorType {
   DType dtype = DType::f32;
   std::vector<Dim> shape;
   Layout layout = Layout::plain;
+  /// Channels last, within a wider tensor: elements from one pixel to the next, more than there are channels.
+  /// 0: dense.
+  int64_t pitch = 0;
 
   int64_t rank() const { return static_cast<int64_t>(shape.size()); }
   bool is_constant_shape() const { return constants(shape).has_value(); }
-  /// "f32[n,3,224,224]", with " nhwc" and the like behind where the layout is not plain.
+  /// "f32[n,3,224,224]", with " nhwc" and the like behind where the layout is not plain, " nhwc/128" with a
+  /// pitch.
   std::string str() const;
   friend bool operator==(const TensorType&, const TensorType&) = default;
 };
 
-/// Bytes that a tensor of this type takes, padding of blocked layouts included.
-int64_t storage_bytes(DType dtype, const Shape& shape, Layout layout);
+/// Bytes that a tensor of this type takes, padding of blocked layouts included; with a pitch, what lies
+/// between its pixels too, from its first element to its last.
+int64_t storage_bytes(DType dtype, const Shape& shape, Layout layout, int64_t pitch = 0);
 
 }  // namespace burnish::ir

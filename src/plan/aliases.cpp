@@ -23,9 +23,15 @@ Aliases::Spot Aliases::find(ir::ValueId value) const {
   }
 }
 
+bool Aliases::can_move(ir::ValueId value) const {
+  const Spot mine = find(value);
+  return !fixed_.at(mine.root) && !pinned_.contains(mine.root) && mine.offset == 0 &&
+         bytes_.at(mine.root) == bytes_.at(value.index);
+}
+
 bool Aliases::absorb(ir::ValueId value, ir::ValueId into, int64_t offset) {
   const Spot mine = find(value), target = find(into);
-  if (mine.root == target.root || fixed_.at(mine.root) || pinned_.contains(mine.root) || mine.offset != 0 || bytes_.at(mine.root) != bytes_.at(value.index)) return false;
+  if (mine.root == target.root || !can_move(value)) return false;
   parents_[mine.root] = {into.index, offset};
   return true;
 }

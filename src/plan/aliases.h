@@ -26,6 +26,8 @@ class Aliases {
   /// Moves the whole root of `value` into `into` at `offset`. False, and nothing changes, where it cannot be:
   /// the root is fixed or pinned, is larger than the value, or already is the root of `into`.
   bool absorb(ir::ValueId value, ir::ValueId into, int64_t offset);
+  /// Whether the root of `value` is no larger than it, and neither fixed nor pinned.
+  bool can_move(ir::ValueId value) const;
   Spot find(ir::ValueId value) const;
   int64_t bytes(ir::ValueId value) const { return bytes_.at(value.index); }
   bool fixed(int32_t root) const { return fixed_.at(root); }

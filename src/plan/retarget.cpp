@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "ops/evaluate.h"
@@ -17,6 +19,7 @@ class Retargeter {
       : graph_(graph), choices_(choices), device_(device), repack_(repack) {}
 
   std::vector<std::string> run() {
+    if (!pitches_run()) drop_pitches();
     for (ir::NodeId id : graph_.order())
       if (!choices_[static_cast<size_t>(id.index)].tactic.empty()) check(id);
     graph_.sort();
@@ -24,20 +27,53 @@ class Retargeter {
   }
 
  private:
+  bool has_kernel(ir::NodeId id) const { return !choices_[static_cast<size_t>(id.index)].tactic.empty(); }
+
+  bool has_pitch(ir::ValueId value) const { return value && graph_.value(value).type.pitch != 0; }
+
+  bool has_pitch(const std::vector<ir::ValueId>& values) const {
+    return std::any_of(values.begin(), values.end(), [&](ir::ValueId value) { return has_pitch(value); });
+  }
+
+  /// Whether parts of wider tensors are what kernels make for kernels, all of which stay as they are.
+  bool pitches_run() const {
+    if (has_pitch(graph_.inputs()) || has_pitch(graph_.constants())) return false;
+    for (const ir::Output& output : graph_.outputs)
+      if (has_pitch(output.value)) return false;
+    for (ir::NodeId id : graph_.order()) {
+      const ir::Node& node = graph_.node(id);
+      if (!has_pitch(node.inputs) && !has_pitch(node.outputs)) continue;
+      const device::Tactic* saved =
+          has_kernel(id) ? device::find_tactic(device_, choices_[static_cast<size_t>(id.index)].tactic)
+                         : nullptr;
+      if (repack_ || !saved || !device::runs(*saved, device::Problem::of(graph_, id), device_.info()))
+        return false;
+    }
+    return true;
+  }
+
+  /// All tensors are dense then, and kernels whose problem that changes are made again.
+  void drop_pitches() {
+    for (ir::NodeId id : graph_.order())
+      if (has_kernel(id) && device::Problem::of(graph_, id).has_pitch()) made_again_.insert(id);
+    for (size_t i = 0; i < graph_.value_capacity(); ++i)
+      graph_.value({static_cast<int32_t>(i)}).type.pitch = 0;
+  }
+
   void check(ir::NodeId id) {
     const device::Problem problem = device::Problem::of(graph_, id);
     device::Choice& choice = choices_[static_cast<size_t>(id.index)];
     const device::Tactic* saved = device::find_tactic(device_, choice.tactic);
-    const bool runs = saved && saved->supports(problem, device_.info());
-    if (runs && !repack_) return;
+    const bool runs = saved && device::runs(*saved, problem, device_.info());
+    if (runs && !repack_ && !made_again_.contains(id)) return;
     if (runs && take(id, problem, *saved, choice.candidate)) return;
     for (const device::Tactic* tactic : device_.tactics()) {
-      if (!tactic->supports(problem, device_.info())) continue;
+      if (!device::runs(*tactic, problem, device_.info())) continue;
       if (!take(id, problem, *tactic, {})) continue;
       log_.push_back(fmt::format("node '{}': {} instead of {}", graph_.node(id).source, tactic->name(), choice.tactic));
       return;
     }
-    if (device::fallback_tactic().supports(problem, device_.info()) && problem.nodes().size() == 1) {
+    if (device::runs(device::fallback_tactic(), problem, device_.info()) && problem.nodes().size() == 1) {
       pack(id, problem, device::fallback_tactic(), {});
       log_.push_back(fmt::format("node '{}': the reference instead of {}", graph_.node(id).source, choice.tactic));
       return;
@@ -131,7 +167,8 @@ class Retargeter {
     choices_.resize(graph_.node_capacity());
     const device::Problem problem = device::Problem::of(graph_, copy);
     for (const device::Tactic* tactic : device_.tactics())
-      if (tactic->supports(problem, device_.info()) && take(copy, problem, *tactic, {})) return graph_.node(copy).outputs[0];
+      if (device::runs(*tactic, problem, device_.info()) && take(copy, problem, *tactic, {}))
+        return graph_.node(copy).outputs[0];
     pack(copy, problem, device::fallback_tactic(), {});
     return graph_.node(copy).outputs[0];
   }
@@ -145,7 +182,8 @@ class Retargeter {
     choices_.resize(graph_.node_capacity());
     const device::Problem problem = device::Problem::of(graph_, made);
     for (const device::Tactic* tactic : device_.tactics())
-      if (tactic->supports(problem, device_.info()) && take(made, problem, *tactic, {})) return graph_.node(made).outputs[0];
+      if (device::runs(*tactic, problem, device_.info()) && take(made, problem, *tactic, {}))
+        return graph_.node(made).outputs[0];
     fail("no kernel of {} brings {} to layout {}", device_.info().name, graph_.value(value).type.str(), ir::layout_name(layout));
   }
 
@@ -153,6 +191,7 @@ class Retargeter {
   std::vector<device::Choice>& choices_;
   device::Device& device_;
   const bool repack_;
+  std::set<ir::NodeId> made_again_;  // though the saved tactic runs them
   std::vector<std::string> log_;
 };
 

@@ -4,6 +4,15 @@
 #include <map>
 
 namespace burnish::plan {
+
+bool overlap(const Access& a, const Access& b) {
+  if (a.root != b.root || a.begin >= b.end || b.begin >= a.end) return false;
+  if (a.pitch == 0 || a.pitch != b.pitch) return true;
+  // Round the circle of one pitch, b's lane begins where a's has ended, and ends before a's begins again.
+  const int64_t between = ((b.begin - a.begin) % a.pitch + a.pitch) % a.pitch;
+  return between < a.width || between + b.width > a.pitch;
+}
+
 namespace {
 
 /// The latest steps that touched each root, for finding whom a step depends on.
@@ -14,7 +23,7 @@ class History {
     std::vector<int> found;
     for (const Access& access : accesses)
       for (const auto& [earlier, other] : by_root_[access.root])
-        if ((access.writes || other.writes) && access.begin < other.end && other.begin < access.end) found.push_back(earlier);
+        if ((access.writes || other.writes) && overlap(access, other)) found.push_back(earlier);
     for (const Access& access : accesses) by_root_[access.root].emplace_back(step, access);
     std::sort(found.begin(), found.end());
     found.erase(std::unique(found.begin(), found.end()), found.end());

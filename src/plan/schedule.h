@@ -12,7 +12,12 @@ struct Access {
   int32_t root = 0;
   int64_t begin = 0, end = 0;
   bool writes = false;
+  /// With a pitch: of every `pitch` bytes from `begin` on the first `width` only.
+  int64_t pitch = 0, width = 0;
 };
+
+/// Whether both touch some byte.
+bool overlap(const Access& a, const Access& b);
 
 /// Steps of one stream run in order; a wait orders two streams. Everything else may run side by side.
 class Schedule {

@@ -97,8 +97,8 @@ class Planner {
   device::BoundTensor bound_type(ir::ValueId id) {
     const ir::TensorType& type = value(id).type;
     const auto shape = knowledge_.shapes.find(id.index);
-    if (shape != knowledge_.shapes.end()) return {type.dtype, shape->second, type.layout};
-    return {type.dtype, ir::evaluate(type.shape, knowledge_.symbols), type.layout};
+    if (shape != knowledge_.shapes.end()) return {type.dtype, shape->second, type.layout, type.pitch};
+    return {type.dtype, ir::evaluate(type.shape, knowledge_.symbols), type.layout, type.pitch};
   }
 
   /// Infers the node's output shapes from concrete inputs, to bind symbols that depended on data.
@@ -213,10 +213,12 @@ class Planner {
   /// A change between layouts in which these shapes lie alike, or a transpose that a change of layout makes up for.
   bool changes_nothing(const ir::Node& node) {
     if (node.op != &ops::def::reformat && node.op != &ops::def::transpose) return false;
-    const device::BoundTensor from = bound_type(node.inputs[0]);
+    const device::BoundTensor from = bound_type(node.inputs[0]), to = bound_type(node.outputs[0]);
+    if (from.pitch || to.pitch) return false;
     if (node.op == &ops::def::transpose)
-      return device::transposes_in_memory(dims_of(from), node.attributes.as<ops::TransposeAttributes>().perm, from.layout, bound_type(node.outputs[0]).layout);
-    return device::lies_alike(dims_of(from), from.layout, bound_type(node.outputs[0]).layout);
+      return device::transposes_in_memory(dims_of(from), node.attributes.as<ops::TransposeAttributes>().perm,
+                                          from.layout, to.layout);
+    return device::lies_alike(dims_of(from), from.layout, to.layout);
   }
 
   bool plan_view(const ir::Node& node, int position) {
@@ -247,6 +249,7 @@ class Planner {
     const int64_t axis = ops::normalize_axis(node.attributes.as<ops::AxisAttributes>().axis, static_cast<int64_t>(whole.shape.size()));
     std::vector<std::vector<ir::Dim>> parts;
     for (ir::ValueId input : node.inputs) parts.push_back(dims_of(bound_type(input)));
+    if (whole.layout == ir::Layout::nhwc) return axis == 1 && plan_interleaved(node, whole, position);
     if (!device::concatenates_in_memory(parts, axis, whole.layout)) return false;
     make(node.outputs[0], position);
     int64_t offset = 0;
@@ -255,6 +258,28 @@ class Planner {
       const bool stays = escapes(input) || !may_lie_at(offset);
       if (bytes > 0 && (stays || !aliases_.absorb(input, node.outputs[0], offset))) plan_copy(input, node.outputs[0], offset, position);
       offset += bytes;
+    }
+    return true;
+  }
+
+  /// Parts whose pitch is the whole's are written between each other's pixels. False, and nothing changes,
+  /// unless all can.
+  bool plan_interleaved(const ir::Node& node, const device::BoundTensor& whole, int position) {
+    const int64_t pitch = whole.pitch ? whole.pitch : whole.shape[1];
+    int64_t offset = 0;
+    std::set<ir::ValueId> parts;
+    for (ir::ValueId input : node.inputs) {
+      const device::BoundTensor part = bound_type(input);
+      if (part.layout != whole.layout || part.pitch != pitch || !parts.insert(input).second) return false;
+      if (escapes(input) || !may_lie_at(offset) || !aliases_.can_move(input)) return false;
+      offset += part.shape[1] * dtype_bytes(part.dtype);
+    }
+    make(node.outputs[0], position);
+    offset = 0;
+    for (ir::ValueId input : node.inputs) {
+      require(aliases_.absorb(input, node.outputs[0], offset),
+              "internal: a part of a concatenation has no place of its own");
+      offset += bound_type(input).shape[1] * dtype_bytes(whole.dtype);
     }
     return true;
   }
@@ -304,7 +329,9 @@ class Planner {
     const int index = pending.step.kernel->in_place_input();
     if (index < 0) return;
     const ir::ValueId input = pending.inputs[static_cast<size_t>(index)], output = pending.outputs[0];
-    if (!input || escapes(input) || aliases_.bytes(input) != aliases_.bytes(output)) return;
+    if (!input || escapes(input) || aliases_.bytes(input) != aliases_.bytes(output) ||
+        value(input).type.pitch != value(output).type.pitch)
+      return;
     const int32_t root = aliases_.find(input).root;
     // Nothing else of that memory may be wanted at or after this step.
     for (const ir::ValueId other : pending.inputs)
@@ -379,7 +406,7 @@ class Planner {
     }
   }
 
-  std::vector<std::vector<Access>> accesses() const {
+  std::vector<std::vector<Access>> accesses() {
     std::vector<std::vector<Access>> all;
     for (const Pending& pending : pending_) {
       std::vector<Access>& accesses = all.emplace_back();
@@ -387,7 +414,10 @@ class Planner {
         if (!id) return;
         const Aliases::Spot spot = aliases_.find(id);
         const int64_t bytes = pending.step.kernel ? aliases_.bytes(id) : pending.step.copy_bytes;
-        accesses.push_back({spot.root, spot.offset + offset, spot.offset + offset + bytes, writes});
+        const device::BoundTensor type = bound_type(id);
+        const int64_t size = dtype_bytes(type.dtype), width = type.pitch ? type.shape[1] * size : 0;
+        accesses.push_back({spot.root, spot.offset + offset, spot.offset + offset + bytes, writes,
+                            type.pitch * size, width});
       };
       for (ir::ValueId id : pending.inputs) touch_bytes(id, 0, false);
       for (ir::ValueId id : pending.outputs) touch_bytes(id, pending.output_offset, true);
@@ -408,7 +438,7 @@ class Planner {
 
   /// For lifetimes numbered as finish() does: the values of `index` by root, then the workspaces in the order of steps.
   /// Memory goes from one to another only where all steps of the one end before any of the other starts.
-  SideBySide lifetimes_side_by_side(const Schedule& schedule, const std::map<int32_t, size_t>& index) const {
+  SideBySide lifetimes_side_by_side(const Schedule& schedule, const std::map<int32_t, size_t>& index) {
     std::vector<std::vector<size_t>> users(index.size());
     const std::vector<std::vector<Access>> all = accesses();
     for (size_t step = 0; step < all.size(); ++step)

@@ -13,7 +13,7 @@ Tensor copy_of(session_internal::SessionState& state, const device::BoundTensor&
   Tensor bytes(DType::u8, {type.bytes()});
   state.device->copy(bytes.raw(), data, static_cast<size_t>(type.bytes()), *state.stream);
   state.stream->synchronize();
-  return device::from_layout(bytes.raw(), type.dtype, type.shape, type.layout);
+  return device::from_layout(bytes.raw(), type.dtype, type.shape, type.layout, type.pitch);
 }
 
 /// What no kernel made (views, parts written in place, shapes) from what was seen; empty where that is not

@@ -148,6 +148,23 @@ Tensor to_device(const Tensor& host, device::Device& device, device::Stream& str
   return copy;
 }
 
+/// Calls visit(begin, end) for the bytes between one pixel and the next of a tensor with a pitch: they are
+/// other tensors'.
+template <class Visit>
+void for_each_gap(const device::BoundTensor& type, Visit&& visit) {
+  if (!type.pitch) return;
+  const int64_t pixel = type.shape[1] * dtype_bytes(type.dtype), step = type.pitch * dtype_bytes(type.dtype);
+  for (int64_t begin = pixel; begin < type.bytes(); begin += step) visit(begin, begin + step - pixel);
+}
+
+/// Bytes from one entry of the batch to the next.
+int64_t entry_bytes(device::BoundTensor type) {
+  type.shape[0] = 2;
+  const int64_t two = type.bytes();
+  type.shape[0] = 1;
+  return two - type.bytes();
+}
+
 }  // namespace
 
 /// What is the same for all candidates of a problem. Two sets of buffers, so that what one call leaves in the nearest
@@ -164,20 +181,28 @@ struct Trial::State {
     const std::vector<Tensor> inputs = trial_inputs(problem);
     for (int i = 0; i < problem.input_count(); ++i) {
       if (problem.is_weight(i)) weights[static_cast<size_t>(i)] = inputs[static_cast<size_t>(i)];
-      bound_inputs.push_back({problem.input(i).dtype, inputs[static_cast<size_t>(i)].shape(), problem.input(i).layout});
+      bound_inputs.push_back({problem.input(i).dtype, inputs[static_cast<size_t>(i)].shape(),
+                              problem.input(i).layout, problem.input(i).pitch});
     }
     for (int i = 0; i < problem.output_count(); ++i)
-      bound_outputs.push_back({problem.output(i).dtype, *ir::constants(problem.output(i).shape), problem.output(i).layout});
+      bound_outputs.push_back({problem.output(i).dtype, *ir::constants(problem.output(i).shape),
+                               problem.output(i).layout, problem.output(i).pitch});
     for (size_t i = 0; i < wanted.size(); ++i) {
       compared.push_back(bound_outputs[i]);
       if (sample) compared[i].shape[0] = static_cast<int64_t>(sample.entries.size());
-      expected.push_back(comparable(device::to_layout(wanted[i], compared[i].layout), compared[i]));
+      expected.push_back(
+          comparable(device::to_layout(wanted[i], compared[i].layout, compared[i].pitch), compared[i]));
     }
     device.execute([&] {
       stream = device.create_stream();
       for (size_t i = 0; i < inputs.size(); ++i) {
         const bool weight = problem.is_weight(static_cast<int>(i));
-        const Tensor laid_out = weight ? Tensor() : device::to_layout(inputs[i], bound_inputs[i].layout);
+        Tensor laid_out =
+            weight ? Tensor() : device::to_layout(inputs[i], bound_inputs[i].layout, bound_inputs[i].pitch);
+        if (!weight)
+          for_each_gap(bound_inputs[i], [&](int64_t begin, int64_t end) {
+            std::fill(laid_out.data<uint8_t>() + begin, laid_out.data<uint8_t>() + end, untouched_byte);
+          });
         for (Buffers& set : sets) set.inputs.push_back(weight ? Tensor() : &set == &sets[0] ? to_device(laid_out, device, *stream) : copy_of(sets[0].inputs.back()));
       }
       Tensor pattern(DType::u8, {pattern_bytes()});
@@ -191,8 +216,8 @@ struct Trial::State {
 
   /// Bytes laid out as a tensor of its own type, as it lies where no element is padding: what large outputs are compared as.
   static Tensor comparable(Tensor laid_out, const device::BoundTensor& type) {
-    const bool padded = type.layout != ir::Layout::plain && type.layout != ir::Layout::nhwc;
-    if (padded) return device::from_layout(laid_out.raw(), type.dtype, type.shape, type.layout);
+    const bool padded = (type.layout != ir::Layout::plain && type.layout != ir::Layout::nhwc) || type.pitch;
+    if (padded) return device::from_layout(laid_out.raw(), type.dtype, type.shape, type.layout, type.pitch);
     const auto owner = std::make_shared<Tensor>(std::move(laid_out));
     return Tensor::view(type.dtype, type.shape, owner->raw(), owner);
   }
@@ -261,14 +286,24 @@ class Attempt {
     fetch(before, 0, output, guard);
     fetch(behind, 0, output + guard + type.bytes(), guard);
     if (const Sample& sample = state_.sample) {
-      const int64_t entry = type.bytes() / sample.batch;
-      for (size_t k = 0; k < sample.entries.size(); ++k) fetch(result, static_cast<int64_t>(k) * entry, output + guard + sample.entries[k] * entry, entry);
+      const int64_t entry = entry_bytes(type);
+      for (size_t k = 0; k < sample.entries.size(); ++k) {
+        const int64_t to = static_cast<int64_t>(k) * entry,
+                      from = sample.entries[k] * entry;  // the last may end before a gap
+        fetch(result, to, output + guard + from, std::min({entry, result.bytes() - to, type.bytes() - from}));
+      }
     } else {
       fetch(result, 0, output + guard, type.bytes());
     }
     state_.stream->synchronize();
     for (const Tensor& edge : {before, behind})
       if (!std::all_of(edge.data<uint8_t>(), edge.data<uint8_t>() + guard, untouched)) return fmt::format("it writes outside output {}", i);
+    bool gaps_untouched = true;
+    for_each_gap(state_.compared[i], [&](int64_t begin, int64_t end) {
+      gaps_untouched = gaps_untouched &&
+                       std::all_of(result.data<uint8_t>() + begin, result.data<uint8_t>() + end, untouched);
+    });
+    if (!gaps_untouched) return fmt::format("it writes between the pixels of output {}", i);
     const double error = relative_error(Trial::State::comparable(result, state_.compared[i]), state_.expected[i]);
     return error <= allowed_error(type.dtype) ? "" : fmt::format("output {} is off by {:.2g} in relative L2", i, error);
   }

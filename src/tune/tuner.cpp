@@ -155,6 +155,16 @@ const Timed* Tuner::as_for(const device::Problem& problem, const Timed& timed) {
   return known.get();
 }
 
+const Timed* Tuner::try_one(const device::Problem& problem, const std::string& tactic,
+                            const std::string& candidate) {
+  std::unique_ptr<Timed>& known = untimed_[fmt::format("one {} {} {}", tactic, candidate, problem.text())];
+  if (!known)
+    known = search(problem, [&](const device::Alternative& way) {
+      return way.tactic == tactic && way.candidate == candidate;
+    });
+  return known->tactic ? known.get() : nullptr;
+}
+
 bool Tuner::offers_as_much(const device::Problem& whole, const device::Problem& part) {
   const auto [known, fresh] = offers_.emplace(std::pair(whole.text(), part.text()), false);
   if (!fresh) return known->second;
@@ -174,7 +184,7 @@ bool Tuner::offers(const device::Problem& problem, const Way& way) {
 std::vector<Timed> Tuner::ways_of(const device::Problem& problem, std::vector<device::Alternative>* alternatives) {
   std::vector<Timed> ways;
   for (const device::Tactic* tactic : device_->tactics()) {
-    const Support support = tactic->supports(problem, device_->info());
+    const Support support = device::runs(*tactic, problem, device_->info());
     if (!support) {
       if (alternatives) alternatives->push_back({tactic->name(), "", 0, one_line(support.reason())});
       continue;
@@ -190,9 +200,16 @@ std::vector<Timed> Tuner::ways_of(const device::Problem& problem, std::vector<de
   return ways;
 }
 
-std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
+std::unique_ptr<Timed> Tuner::search(const device::Problem& problem,
+                                     const std::function<bool(const device::Alternative&)>& wanted) {
   auto winner = std::make_unique<Timed>();
   std::vector<Timed> ways = ways_of(problem, &winner->alternatives);
+  if (wanted) {
+    std::erase_if(winner->alternatives, [&](const device::Alternative& way) { return !wanted(way); });
+    std::erase_if(ways, [&](const Timed& way) {
+      return !wanted({way.tactic->name(), way.candidate.id, 0, ""});
+    });
+  }
   const Timed* best = ways.empty() ? nullptr : &ways.front();
   if (best && can_be_tried(problem)) {
     const Trials* trials = known_trials(problem, ways);
@@ -206,7 +223,7 @@ std::unique_ptr<Timed> Tuner::search(const device::Problem& problem) {
     std::vector<device::Alternative> alternatives = std::move(winner->alternatives);
     *winner = *best;
     winner->alternatives = std::move(alternatives);
-  } else if (device::fallback_tactic().supports(problem, device_->info())) {
+  } else if (!wanted && device::runs(device::fallback_tactic(), problem, device_->info())) {
     winner->tactic = &device::fallback_tactic();
     winner->candidate = {"only", 0};
     winner->microseconds = 50 * estimate(problem);

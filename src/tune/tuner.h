@@ -1,6 +1,7 @@
 // A problem in, measured candidates out.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -51,6 +52,10 @@ class Tuner {
   const Timed* free_of_charge(const device::Problem& problem);
   /// What `timed` says of another problem: its tactic and candidate for `problem`, at the same price.
   const Timed* as_for(const device::Problem& problem, const Timed& timed);
+  /// One way to run `problem`, tried like any, and no other; null where the tactic does not offer it or its
+  /// result is wrong.
+  const Timed* try_one(const device::Problem& problem, const std::string& tactic,
+                       const std::string& candidate);
   /// Whether every way to run `part` is one to run `whole`, and there is one.
   bool offers_as_much(const device::Problem& whole, const device::Problem& part);
   /// Whether `way`, found for another problem, is one to run this one too.
@@ -64,7 +69,9 @@ class Tuner {
   const std::vector<std::string>& rejected() const { return rejected_; }
 
  private:
-  std::unique_ptr<Timed> search(const device::Problem& problem);
+  /// Among all ways, or only the wanted ones and not the fallback.
+  std::unique_ptr<Timed> search(const device::Problem& problem,
+                                const std::function<bool(const device::Alternative&)>& wanted = {});
   /// Every tactic that supports the problem with its candidates; what was looked at goes to `alternatives`, if any.
   std::vector<Timed> ways_of(const device::Problem& problem, std::vector<device::Alternative>* alternatives);
   void measure(const device::Problem& problem, std::vector<Timed>& ways);
@@ -76,7 +83,8 @@ class Tuner {
   TunerOptions options_;
   std::map<std::string, std::unique_ptr<Timed>> known_;
   std::map<std::string, std::unique_ptr<Timed>> expected_;  // the first way of each
-  std::map<std::string, std::unique_ptr<Timed>> untimed_;  // by what was asked and the problem's text
+  std::map<std::string, std::unique_ptr<Timed>>
+      untimed_;  // but for try_one(): by what was asked and the problem's text
   std::map<std::pair<std::string, std::string>, bool> offers_;  // by the texts of whole and part, or of a problem and a way
   /// What the reference makes of the last problem measured: its layouts come one after another, and all of a model's
   /// would be many times its weights.

@@ -34,7 +34,7 @@ TEST_P(Compile, EveryTemplate) {
     bool supported = false;
     for (const device::Tactic* tactic : all_tactics()) {
       const auto* generated = dynamic_cast<const GeneratedTactic*>(tactic);
-      if (!generated || !tactic->supports(problem, device_of(arch))) continue;
+      if (!generated || !device::runs(*tactic, problem, device_of(arch))) continue;
       supported = true;
       for (const device::Candidate& candidate : generated->configurations(problem, {arch, 132})) {
         EXPECT_NO_THROW({

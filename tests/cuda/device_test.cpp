@@ -26,7 +26,7 @@ TEST_P(Gpu, EveryCandidateAgreesWithTheReference) {
     if (!tune::can_be_tried(problem)) continue;  // indices: the networks' tests cover them
     const std::vector<Tensor> expected = tune::expected_outputs(problem);
     for (const device::Tactic* tactic : device->tactics()) {
-      if (!tactic->supports(problem, device->info())) continue;
+      if (!device::runs(*tactic, problem, device->info())) continue;
       for (const device::Candidate& candidate : tactic->candidates(problem, *device)) {
         SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
         EXPECT_NO_THROW(
@@ -45,7 +45,7 @@ TEST_P(Gpu, KernelsOfAnOlderArchitectureRunHere) {
     if (!tune::can_be_tried(problem)) continue;
     const std::vector<Tensor> expected = tune::expected_outputs(problem);
     for (const device::Tactic* tactic : device->tactics()) {
-      if (!tactic->supports(problem, device->info())) continue;
+      if (!device::runs(*tactic, problem, device->info())) continue;
       const device::Candidate candidate = tactic->candidates(problem, *device).at(0);
       SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
       EXPECT_NO_THROW(

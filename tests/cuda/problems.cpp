@@ -469,6 +469,44 @@ std::string user_swish(const std::string& x, const std::string& y, const std::st
       x, y, ir::quoted(swish_text), type, type.substr(0, type.find('[')));
 }
 
+/// Operands that are parts of wider tensors: from pixel to pixel more than their own channels.
+void add_pitched(Texts& texts) {
+  for (const char* dtype : {"f16", "bf16", "f32"}) {
+    texts.push_back(conv(dtype, 1, 64, 9, 7, 72, 3, 1, 1, true, 1, " nhwc/96", " nhwc/200"));
+    texts.push_back(conv(dtype, 2, 40, 11, 13, 24, 3, 2, 1, false, 1, " nhwc", " nhwc/56"));
+    texts.push_back(conv(dtype, 1, 128, 7, 7, 200, 1, 1, 0, true, 1, " nhwc/160", " nhwc"));
+    texts.push_back(conv(dtype, 3, 128, 5, 7, 40, 1, 1, 0, false, 1, " nhwc", " nhwc/48"));
+    texts.push_back(
+        conv(dtype, 2, 20, 6, 5, 12, 3, 1, 1, false, 1, " nhwc/27", " nhwc/13"));  // no whole vectors
+    texts.push_back(conv(dtype, 2, 64, 8, 9, 64, 3, 1, 1, false, 4, " nhwc/72", " nhwc/80"));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,24,5,3] nhwc/40, %w1: {0}[24,1,1], %x2: {0}[2,24,5,3] nhwc) {{ "
+                    "%v0 = mul(%x0, "
+                    "%w1) : {0}[2,24,5,3] %v1 = add(%v0, %x2) : {0}[2,24,5,3] %v2 = relu(%v1) : "
+                    "{0}[2,24,5,3] nhwc/32 yield "
+                    "%v2 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[2,13,5,3] nhwc/15) {{ %v0 = relu(%x0) : {0}[2,13,5,3] nhwc/14 yield %v0 }}",
+        dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,24,9,7] nhwc/40) {{ %v0 = max_pool(%x0) {{kernel_shape=[3,3], "
+                    "strides=[2,2], "
+                    "pads=[1,1,1,1]}} : {0}[2,24,5,4] nhwc/32 yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,24,9,7] nhwc) {{ %v0 = average_pool(%x0) {{kernel_shape=[2,2], "
+                    "strides=[1,1]}} "
+                    ": {0}[2,24,8,6] nhwc/28 yield %v0 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,16,5,3] nhwc/48, %x1: {0}[2,32,5,3] nhwc, %x2: {0}[2,8,5,3] "
+                    "nhwc/9) {{ %v0 = "
+                    "concat(%x0, %x1, %x2) {{axis=1}} : {0}[2,56,5,3] nhwc/72 yield %v0 }}",
+                    dtype));
+  }
+}
+
 /// Ops of the user's own, alone and behind the anchors whose kernels take pointwise bodies.
 void add_user_ops(Texts& texts) {
   for (const std::string dtype : {"f32", "f16", "bf16"}) {
@@ -517,6 +555,7 @@ const Texts& small_problems() {
     add_resizes(made);
     add_definitions(made);
     add_user_ops(made);
+    add_pitched(made);
     return made;
   }();
   return texts;

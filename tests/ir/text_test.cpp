@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -38,6 +39,32 @@ TEST(Dim, EvaluatesLikePythonsFloorDivision) {
   EXPECT_EQ(Dim::parse("broadcast(a, b)").evaluate({{"a", 1}, {"b", 5}}), 5);
   EXPECT_THROW(Dim::parse("broadcast(a, b)").evaluate({{"a", 2}, {"b", 5}}), Error);
   EXPECT_THROW(Dim::parse("q").evaluate({}), Error);
+}
+
+TEST(Type, ParsesThePitchThatItPrints) {
+  const std::string text = "graph g(%x: f16[n,64,5,3] nhwc/128, %y: f32[1,4,7] nhwc) {\n  yield %x, %y\n}\n";
+  const auto graph = ir::parse(text, ops::op_lookup());
+  const ir::TensorType &x = graph->value(graph->inputs()[0]).type, &y = graph->value(graph->inputs()[1]).type;
+  EXPECT_EQ(x.pitch, 128);
+  EXPECT_EQ(x.str(), "f16[n,64,5,3] nhwc/128");
+  EXPECT_EQ(y.pitch, 0);
+  ir::TensorType dense = x;
+  dense.pitch = 0;
+  EXPECT_FALSE(dense == x);
+  EXPECT_EQ(ir::print(*ir::parse(ir::print(*graph), ops::op_lookup())), ir::print(*graph));
+  // Five pixels of 64 channels each, to the last of them; nothing of nothing.
+  EXPECT_EQ(ir::storage_bytes(DType::f16, {1, 64, 5, 1}, ir::Layout::nhwc, 128), (4 * 128 + 64) * 2);
+  EXPECT_EQ(ir::storage_bytes(DType::f16, {0, 64, 5, 1}, ir::Layout::nhwc, 128), 0);
+}
+
+TEST(Type, RefusesPitchesThatAreNone) {
+  for (const char* type :
+       {"f16[n,64,5,3]/128", "f16[n,64,5,3] c8/128", "f16[n,64,5,3] nhwc/64", "f16[n,64,5,3] nhwc/-1",
+        "f16[n,64,5,3] nhwc/1e30", "f16[n,64,5,3] nhwc/", "f16[n,c,5,3] nhwc/128", "f16[64,3] nhwc/128",
+        "f16[n,64,5,3] nhwc/100.5", "f16[n,64,5,3] nhwc/nan"})
+    EXPECT_THROW(ir::parse(fmt::format("graph g(%x: {}) {{\n  yield %x\n}}\n", type), ops::op_lookup()),
+                 Error)
+        << type;
 }
 
 constexpr std::string_view small_graph = R"(graph main(%x: f32[n,4]) {

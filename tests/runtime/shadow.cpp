@@ -30,6 +30,18 @@ int64_t Shadow::bytes(ir::ValueId value) const {
   return ir::storage_bytes(type.dtype, ir::evaluate(type.shape, symbols_), type.layout);
 }
 
+int64_t Shadow::extent(ir::ValueId value) const {
+  const ir::TensorType& type = program_.graph->value(value).type;
+  return ir::storage_bytes(type.dtype, ir::evaluate(type.shape, symbols_), type.layout, type.pitch);
+}
+
+Shadow::Pieces Shadow::pieces(ir::ValueId value) const {
+  const ir::TensorType& type = program_.graph->value(value).type;
+  if (!type.pitch) return {};
+  const int64_t size = dtype_bytes(type.dtype);
+  return {static_cast<size_t>(type.shape[1].constant() * size), static_cast<size_t>(type.pitch * size)};
+}
+
 /// By the graph alone: views, and transposes and changes of layout without a kernel, hold what their operand
 /// holds; a concat without a kernel its operands one behind another.
 Shadow::Writers Shadow::expected(ir::ValueId value) const {
@@ -41,11 +53,16 @@ Shadow::Writers Shadow::expected(ir::ValueId value) const {
                            producer->op == &ops::def::transpose;
   if (!has_step_[static_cast<size_t>(node)] && may_be_view) return expected(producer->inputs[0]);
   if (!has_step_[static_cast<size_t>(node)] && producer->op == &ops::def::concat) {
+    std::vector<Writers> parts;
+    for (ir::ValueId input : producer->inputs) parts.push_back(expected(input));
+    const bool interleaved = pieces(producer->inputs[0]).step > 1;
     Writers joined;
-    for (ir::ValueId input : producer->inputs) {
-      const Writers part = expected(input);
-      joined.insert(joined.end(), part.begin(), part.end());
-    }
+    for (size_t row = 0; joined.size() < static_cast<size_t>(bytes(value)); ++row)
+      for (size_t i = 0; i < parts.size(); ++i) {
+        const size_t piece = interleaved ? pieces(producer->inputs[i]).piece : parts[i].size();
+        joined.insert(joined.end(), parts[i].begin() + static_cast<std::ptrdiff_t>(row * piece),
+                      parts[i].begin() + static_cast<std::ptrdiff_t>((row + 1) * piece));
+      }
     return joined;
   }
   return Writers(static_cast<size_t>(bytes(value)), node);
@@ -58,22 +75,28 @@ Shadow::Writers& Shadow::memory(const plan::Place& place) {
     const ir::Value& value = program_.graph->value(place.value);
     const bool given =
         value.is_input || value.constant_only || segment_.constants.contains(place.value.index);
-    outside.assign(static_cast<size_t>(bytes(place.value)), given ? -1 - place.value.index : garbage);
+    outside.assign(static_cast<size_t>(extent(place.value)), given ? -1 - place.value.index : garbage);
   }
   return outside;
 }
 
-bool Shadow::holds(const plan::Place& place, const Writers& wanted) {
+bool Shadow::holds(const plan::Place& place, const Writers& wanted, const Pieces& pieces) {
   const Writers& all = memory(place);
-  if (place.offset < 0 || static_cast<size_t>(place.offset) + wanted.size() > all.size()) return false;
-  return std::equal(wanted.begin(), wanted.end(), all.begin() + place.offset);
+  if (place.offset < 0) return false;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const size_t at = static_cast<size_t>(place.offset) + pieces.place(i);
+    if (at >= all.size() || all[at] != wanted[i]) return false;
+  }
+  return true;
 }
 
-void Shadow::write(const plan::Place& place, const Writers& writers) {
+void Shadow::write(const plan::Place& place, const Writers& writers, const Pieces& pieces) {
   Writers& all = memory(place);
-  if (static_cast<size_t>(place.offset) + writers.size() > all.size())
-    return all.clear();  // outside its memory: whoever reads it finds nothing
-  std::copy(writers.begin(), writers.end(), all.begin() + place.offset);
+  for (size_t i = 0; i < writers.size(); ++i) {
+    const size_t at = static_cast<size_t>(place.offset) + pieces.place(i);
+    if (at >= all.size()) return all.clear();  // outside its memory: whoever reads it finds nothing
+    all[at] = writers[i];
+  }
 }
 
 std::string Shadow::run(const plan::Step& step) {
@@ -81,7 +104,7 @@ std::string Shadow::run(const plan::Step& step) {
     const Writers& from = memory(step.inputs[0]);
     const Writers copied(from.begin() + step.inputs[0].offset,
                          from.begin() + step.inputs[0].offset + step.copy_bytes);
-    write(step.outputs[0], copied);
+    write(step.outputs[0], copied, {});
     return {};
   }
   const ir::Node& node = program_.graph->node(step.node);
@@ -94,18 +117,19 @@ std::string Shadow::run(const plan::Step& step) {
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     if (step.inputs[i].kind == plan::Place::none) continue;
     const ir::ValueId input = node.inputs[static_cast<size_t>(problem.node_inputs()[i])];
-    if (!holds(step.inputs[i], expected(input)))
+    if (!holds(step.inputs[i], expected(input), pieces(input)))
       return fmt::format("{} reads '{}', which is not there any more",
                          ir::print_node(*program_.graph, step.node), program_.graph->value(input).name);
-    if (overlaps_workspace(step.inputs[i], bytes(input)))
+    if (overlaps_workspace(step.inputs[i], extent(input)))
       return fmt::format("the workspace of {} lies over an input",
                          ir::print_node(*program_.graph, step.node));
   }
   for (size_t i = 0; i < step.outputs.size(); ++i) {
-    if (overlaps_workspace(step.outputs[i], bytes(node.outputs[i])))
+    if (overlaps_workspace(step.outputs[i], extent(node.outputs[i])))
       return fmt::format("the workspace of {} lies over an output",
                          ir::print_node(*program_.graph, step.node));
-    write(step.outputs[i], Writers(static_cast<size_t>(bytes(node.outputs[i])), step.node.index));
+    write(step.outputs[i], Writers(static_cast<size_t>(bytes(node.outputs[i])), step.node.index),
+          pieces(node.outputs[i]));
   }
   if (step.workspace_bytes > 0) {
     if (step.workspace_offset + step.workspace_bytes > static_cast<int64_t>(arena_.size()))
@@ -119,7 +143,7 @@ std::string Shadow::fault() {
   for (const plan::Step& step : segment_.steps)
     if (std::string wrong = run(step); !wrong.empty()) return wrong;
   for (const ir::Output& output : program_.graph->outputs)
-    if (!holds({plan::Place::external, output.value, 0}, expected(output.value)))
+    if (!holds({plan::Place::external, output.value, 0}, expected(output.value), {}))
       return fmt::format("output '{}' does not hold its value", output.name);
   return {};
 }

@@ -24,11 +24,19 @@ class Shadow {
   using Writers =
       std::vector<int32_t>;  // per byte: the node's index; -1 - value for inputs and constants; or garbage
 
+  /// How a tensor's own bytes lie: pieces of `piece` bytes, from one to the next `step` bytes.
+  struct Pieces {
+    size_t piece = 1, step = 1;
+    size_t place(size_t byte) const { return byte / piece * step + byte % piece; }
+  };
+
   Writers expected(ir::ValueId value) const;
-  int64_t bytes(ir::ValueId value) const;
+  int64_t bytes(ir::ValueId value) const;   // of its own
+  int64_t extent(ir::ValueId value) const;  // from the first of them to the last
+  Pieces pieces(ir::ValueId value) const;
   Writers& memory(const plan::Place& place);
-  bool holds(const plan::Place& place, const Writers& wanted);
-  void write(const plan::Place& place, const Writers& writers);
+  bool holds(const plan::Place& place, const Writers& wanted, const Pieces& pieces);
+  void write(const plan::Place& place, const Writers& writers, const Pieces& pieces);
   std::string run(const plan::Step& step);
 
   const plan::Program& program_;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <set>
 
 #include <burnish/burnish.h>
 
@@ -53,6 +54,46 @@ TEST(Schedule, OrdersAWriterBehindEarlierReadersOfTheSameBytes) {
   const Schedule schedule(accesses, 4);
   EXPECT_TRUE(schedule.before(1, 2));
   EXPECT_FALSE(schedule.before(1, 3));
+}
+
+TEST(Schedule, WritesPartsOfOnePixelSideBySide) {
+  // Two parts of rows of 48 bytes, then their whole; and a tensor with other rows in the same memory.
+  const std::vector<std::vector<Access>> accesses = {{{0, 0, 16 + 96, true, 48, 16}},
+                                                     {{0, 16, 48 + 96, true, 48, 32}},
+                                                     {{0, 0, 144, false}},
+                                                     {{0, 16, 48 + 64, true, 64, 32}}};
+  const Schedule schedule(accesses, 4);
+  EXPECT_FALSE(schedule.before(0, 1));
+  EXPECT_TRUE(schedule.before(0, 2) && schedule.before(1, 2) && schedule.before(2, 3));
+}
+
+TEST(Schedule, OverlapOfPitchedAccessesIsThatOfTheirBytes) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  const auto any = [&](int64_t pitch) {
+    const int64_t width = 1 + static_cast<int64_t>(random()) % pitch,
+                  rows = 1 + static_cast<int64_t>(random() % 4);
+    const int64_t begin = static_cast<int64_t>(random() % 40);
+    return Access{0, begin, begin + (rows - 1) * pitch + width, true, pitch, width};
+  };
+  const auto bytes = [](const Access& access) {
+    std::set<int64_t> touched;
+    for (int64_t at = access.begin; at < access.end; ++at)
+      if ((at - access.begin) % access.pitch < access.width) touched.insert(at);
+    return touched;
+  };
+  for (int round = 0; round < 2000; ++round) {
+    const int64_t pitch = 2 + static_cast<int64_t>(random() % 12);
+    const Access a = any(pitch), b = any(pitch);
+    const std::set<int64_t> of_a = bytes(a), of_b = bytes(b);
+    const bool meet = std::any_of(of_a.begin(), of_a.end(), [&](int64_t at) { return of_b.contains(at); });
+    // Ranges that share no row's bytes may count as overlapping, lanes beside each other may not.
+    EXPECT_TRUE(!meet || overlap(a, b));
+    const int64_t between = ((b.begin - a.begin) % pitch + pitch) % pitch;
+    const bool beside = between >= a.width && between + b.width <= pitch;
+    EXPECT_FALSE(beside && (meet || overlap(a, b)));
+  }
 }
 
 /// Any order of steps that streams and waits allow keeps every dependency; no two buffers that may be live at once overlap.

@@ -169,7 +169,7 @@ int bench_problem(const BenchOptions& options, const CommonOptions& common) {
   fmt::print("{:>10}  {:28} {}\n", "us", "kernel", "candidate");
   bool wrong = false;
   for (const device::Tactic* tactic : device->tactics()) {
-    if (const Support support = tactic->supports(problem, device->info()); !support) {
+    if (const Support support = device::runs(*tactic, problem, device->info()); !support) {
       if (common.verbose > 0) fmt::print("{:>10}  {:28} {}\n", "-", tactic->name(), support.reason());
       continue;
     }
