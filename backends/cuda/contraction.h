@@ -54,6 +54,9 @@ class Epilogue {
   int vector() const { return vector_; }
   void add_sizes(Sizes& sizes) const;
   std::string text() const;
+  /// The same in two, so that loads of many elements are under way together: `Loaded load_operands(p, s, row,
+  /// n)`, and epilogue() with a Loaded behind its sums.
+  std::string text_in_parts() const;
 
  private:
   struct Operand {
@@ -78,8 +81,10 @@ int reusable_input(const device::Problem& problem, const Contraction& contractio
 
 /// The right operand, a weight, in tiles of `tile_n` columns and 128 bytes of the inner dimension, each in
 /// the very order and permutation that shared memory wants: [group][column tile][inner tile][column][chunk],
-/// 16-byte chunk c of column n at place c ^ (n & 7); zeros beyond the ends.
-Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weights);
+/// 16-byte chunk c of column n at place c ^ (n & 7); zeros beyond the ends. `by_threads`: in an order in
+/// which a thread of a warpgroup's product gets neighbours, column 32 i + 8 q + 2 j + e where 32 i + 8 j + 2
+/// q + e would be.
+Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weights, bool by_threads = false);
 /// The same of a convolution's weights, with inner tiles that are one position in the window and a block of
 /// channels each: [block of channels][row / taps][column][row % taps] of the window.
 Tensor pack_window_tiles(const Contraction& contraction, int tile_n, int taps, const Tensor& weights);

@@ -10,9 +10,13 @@ namespace {
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+/// The column that is the n-th of a product whose threads are to get neighbours; contraction.h says why.
+int64_t by_thread(int64_t n) { return n / 32 * 32 + n / 2 % 4 * 8 + n % 32 / 8 * 2 + n % 2; }
+
 /// `source(tile, k)`: where element k of an inner tile lies in a column's weights, or -1 for zero.
 template <class Source>
-Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& weights, const Source& source) {
+Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& weights, bool by_threads,
+            const Source& source) {
   const int64_t chunk = 16 / dtype_bytes(c.dtype), tile_k = 8 * chunk, columns = c.columns.constant();
   const int64_t n_tiles = divide_up(columns, tile_n),
                 n_stride = c.conv ? c.inner.constant() : c.right_n.constant();
@@ -25,13 +29,16 @@ Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& wei
       for (int64_t tile = begin; tile < end; ++tile) {
         const int64_t k_tile = tile % k_tiles, n0 = tile / k_tiles % n_tiles * tile_n,
                       group = tile / k_tiles / n_tiles;
-        for (int64_t n = 0; n < std::min<int64_t>(tile_n, columns - n0); ++n)
+        for (int64_t n = 0; n < tile_n; ++n) {
+          const int64_t column = n0 + (by_threads ? by_thread(n) : n);
+          if (column >= columns) continue;
           for (int64_t k = 0; k < tile_k; ++k) {
             const int64_t at = source(k_tile, k);
             if (at < 0) continue;
             to[tile * tile_n * tile_k + n * tile_k + ((k / chunk) ^ (n & 7)) * chunk + k % chunk] =
-                from[(group * columns + n0 + n) * n_stride + at];
+                from[(group * columns + column) * n_stride + at];
           }
+        }
       }
     });
   });
@@ -40,10 +47,10 @@ Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& wei
 
 }  // namespace
 
-Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
+Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights, bool by_threads) {
   const int64_t tile_k = 128 / dtype_bytes(c.dtype), inner = c.inner.constant(), channels = c.weight_channels,
                 positions = c.weight_positions, k_stride = c.conv ? 1 : c.right_k.constant();
-  return pack(c, tile_n, divide_up(inner, tile_k), weights, [=](int64_t tile, int64_t k) {
+  return pack(c, tile_n, divide_up(inner, tile_k), weights, by_threads, [=](int64_t tile, int64_t k) {
     const int64_t at = tile * tile_k + k;
     return at < inner ? (at % channels * positions + at / channels) * k_stride : int64_t{-1};
   });
@@ -52,7 +59,7 @@ Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
 Tensor pack_window_tiles(const Contraction& c, int tile_n, int taps, const Tensor& weights) {
   const int64_t tile_k = 128 / dtype_bytes(c.dtype), channels = c.channels.constant(), kernel_w = c.kernel[1],
                 window = c.kernel[0] * kernel_w, k_tiles = divide_up(channels, tile_k) * window;
-  return pack(c, tile_n, k_tiles, weights, [=](int64_t tile, int64_t k) {
+  return pack(c, tile_n, k_tiles, weights, false, [=](int64_t tile, int64_t k) {
     const int64_t channel = tile / window * tile_k + k, position = tile % window / taps,
                   row = position / kernel_w * taps + tile % taps, column = position % kernel_w;
     return channel < channels ? channel * window + row * kernel_w + column : int64_t{-1};

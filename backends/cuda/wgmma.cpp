@@ -12,21 +12,24 @@ int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 }  // namespace
 
 std::string WgmmaConfig::id() const {
-  return fmt::format("{}x{}.s{}.k{}.c{}x{}", tile_m(), tile_n, stages, split, share_m, share_n);
+  return fmt::format("{}x{}.s{}.k{}.c{}x{}", tile_m(), tile_n, stages, split, share_m, share_n) +
+         (blocks > 0 ? fmt::format(".p{}", blocks) : "");
 }
 
 WgmmaConfig WgmmaConfig::parse(const std::string& id, std::string_view tactic) {
   WgmmaConfig c;
   int rows = 0;
-  const bool read = std::sscanf(id.c_str(), "%dx%d.s%d.k%d.c%dx%d", &rows, &c.tile_n, &c.stages, &c.split,
-                                &c.share_m, &c.share_n) == 6;
+  const bool read = std::sscanf(id.c_str(), "%dx%d.s%d.k%d.c%dx%d.p%d", &rows, &c.tile_n, &c.stages, &c.split,
+                                &c.share_m, &c.share_n, &c.blocks) >= 6;
   c.groups = rows / 64;
   const auto within = [](int value, int least, int most) { return value >= least && value <= most; };
   const auto power = [](int value) { return (value & (value - 1)) == 0; };
   require(read && rows % 64 == 0 && within(c.groups, 1, 4) && c.tile_n % 16 == 0 &&
               within(c.tile_n, 16, 256) && within(c.stages, 1, 16) && within(c.split, 1, 8) &&
               power(c.split) && within(c.share_m, 1, 4) && within(c.share_n, 1, 4) && power(c.share_m) &&
-              power(c.share_n) && c.cluster() <= 8,
+              power(c.share_n) && c.cluster() <= 8 &&
+              (c.blocks == 0 || (c.groups == 2 && c.split == 1 && c.tile_n % 32 == 0 &&
+                                 within(c.blocks, c.cluster(), 1 << 16) && c.blocks % c.cluster() == 0)),
           "'{}' is no candidate of {}", id, tactic);
   return c;
 }
@@ -42,16 +45,19 @@ size_t WgmmaWork::stage_bytes(const WgmmaConfig& config) const {
 size_t WgmmaWork::shared_bytes(const WgmmaConfig& config) const {
   const size_t sums = static_cast<size_t>(config.tile_m() * (config.tile_n + 4)) * sizeof(float),
                pipeline = static_cast<size_t>(config.stages) * stage_bytes(config);
+  if (config.blocks > 0) return 1024 + pipeline;
   return 1024 + (config.split > 1 ? pipeline + sums : std::max(pipeline, sums));
 }
 
 bool WgmmaWork::choose_stages(WgmmaConfig& config, int multiprocessors) const {
   // Two blocks a multiprocessor hide each other's ends, where there are so many.
-  const bool two = row_tiles * column_tiles * config.split > multiprocessors &&
+  const bool two = config.blocks == 0 && row_tiles * column_tiles * config.split > multiprocessors &&
                    config.groups * config.tile_n <= 256 && 2 * stage_bytes(config) <= 111 << 10;
   const size_t budget = two ? 112 << 10 : WgmmaConfig::most_shared;
   const int64_t fits = static_cast<int64_t>((budget - 1024) / stage_bytes(config));
-  config.stages = static_cast<int>(std::clamp<int64_t>(std::min(divide_up(steps, config.split), fits), 1, 8));
+  const int64_t own =
+      config.blocks > 0 ? steps * divide_up(blocks(config), config.blocks) : divide_up(steps, config.split);
+  config.stages = static_cast<int>(std::clamp<int64_t>(std::min(own, fits), 1, 8));
   return shared_bytes(config) <= WgmmaConfig::most_shared;
 }
 
@@ -59,11 +65,12 @@ double WgmmaWork::estimate(const WgmmaConfig& config, int multiprocessors, doubl
   const double count = static_cast<double>(blocks(config));
   const double own_steps = static_cast<double>(divide_up(steps, config.split));
   const double resident =
-      std::max(1.0, std::min(std::floor(228e3 / static_cast<double>(shared_bytes(config) + 1024)),
-                             std::ceil(count / multiprocessors)));
-  // An H100's 132 multiprocessors hold 66 clusters of two, but only 30 of four and 15 of eight.
-  const double places = config.cluster() > 2 ? std::floor(multiprocessors * 10 / 11.0) : multiprocessors;
-  const double waves = std::ceil(count / (places * resident));
+      config.blocks > 0
+          ? 1.0
+          : std::max(1.0, std::min(std::floor(228e3 / static_cast<double>(shared_bytes(config) + 1024)),
+                                   std::ceil(count / multiprocessors)));
+  const double waves =
+      std::ceil(count / (config.blocks > 0 ? config.blocks : config.places(multiprocessors) * resident));
   const double rows = config.tile_m(), row_bytes = WgmmaConfig::row_bytes;
   const double flops = 2 * rows * config.tile_n * 64 * taps * own_steps;
   const double a_bytes = static_cast<double>(left_rows) * row_bytes * own_steps / config.share_n,
@@ -78,19 +85,24 @@ double WgmmaWork::estimate(const WgmmaConfig& config, int multiprocessors, doubl
                                least_step_us * own_steps * resident);
   const double finish = rows * config.tile_n * 6.0 * resident / 90e3 +
                         (config.split > 1 ? 0.4 + rows * config.tile_n * 4 * resident / 40e3 : 0);
-  return 1.7 + waves * time + (waves > 1 ? waves * 0.5 * finish : finish) +
-         (config.share_m * config.share_n > 1 ? 0.1 : 0);
+  const double unhidden = config.blocks > 0 ? 1 + 0.1 * waves : std::max(1.0, 0.5 * waves);
+  return 1.7 + waves * time + unhidden * finish + (config.share_m * config.share_n > 1 ? 0.1 : 0);
 }
 
 Launch WgmmaWork::launch(const WgmmaConfig& config) const {
   Launch launch;
+  launch.threads = static_cast<unsigned>(128 * config.groups + (config.blocks > 0 ? 128 : 32));
+  launch.shared_bytes = shared_bytes(config);
+  if (config.blocks > 0) {
+    launch.grid[0] = static_cast<unsigned>(std::min<int64_t>(config.blocks, blocks(config)));
+    launch.cluster[0] = static_cast<unsigned>(config.cluster());
+    return launch;
+  }
   launch.grid = {static_cast<unsigned>(round_up(row_tiles, config.share_m)),
                  static_cast<unsigned>(round_up(column_tiles, config.share_n)),
                  static_cast<unsigned>(config.split)};
   launch.cluster = {static_cast<unsigned>(config.share_m), static_cast<unsigned>(config.share_n),
                     static_cast<unsigned>(config.split)};
-  launch.threads = static_cast<unsigned>(128 * config.groups + 32);
-  launch.shared_bytes = shared_bytes(config);
   return launch;
 }
 
@@ -132,6 +144,11 @@ std::string warpgroup_product_text(const std::string& name, int columns, DType d
 
 std::string wgmma_source(const device::Problem& problem, const Contraction& contraction,
                          const WgmmaConfig& config, const std::string& left) {
+  const bool persistent = config.blocks > 0;
+  // The operand that is larger is read once, from memory; the other one again and again, from L2.
+  const bool rows_first = !contraction.total_rows.is_constant() ||
+                          contraction.total_rows.constant() > contraction.columns.constant();
+  const Epilogue epilogue(problem, contraction);
   return fmt::format("using Element = {};\n", memory_type(contraction.dtype)) +
          constants_text({{"GROUPS_M", config.groups},
                          {"TILE_M", config.tile_m()},
@@ -139,14 +156,16 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
                          {"STAGES", config.stages},
                          {"SPLIT", config.split},
                          {"SHARE_M", config.share_m},
-                         {"SHARE_N", config.share_n}}) +
+                         {"SHARE_N", config.share_n},
+                         {"ROWS_FIRST", persistent && rows_first}}) +
          fmt::format(
              "BURNISH_DEVICE const Element* b_operand(const Operands& p) {{ return static_cast<const "
              "Element*>(p.c{}); }}\n",
              weight_order(problem, contraction.right)) +
-         Epilogue(problem, contraction).text() + "}\n#define BURNISH_WGMMA\n" + kernel_text("tensor_core") +
+         (persistent ? epilogue.text_in_parts() : epilogue.text()) + "}\n#define BURNISH_WGMMA\n" +
+         kernel_text("tensor_core") +
          warpgroup_product_text("multiply", config.tile_n, contraction.dtype, false, false) +
-         "namespace burnish {\n" + left + kernel_text("wgmma");
+         "namespace burnish {\n" + left + kernel_text(persistent ? "wgmma_persistent" : "wgmma");
 }
 
 }  // namespace burnish::cuda

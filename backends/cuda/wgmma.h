@@ -14,9 +14,15 @@ struct WgmmaConfig {
   int groups = 1, tile_n = 64;  ///< a tile has 64 rows for each warpgroup
   int stages = 4, split = 1;
   int share_m = 1, share_n = 1;  ///< blocks of a cluster that share a tile of the right, or the left operand
+  int blocks = 0;  ///< of a grid whose blocks take one tile after the other; 0: one block a tile
 
   int tile_m() const { return 64 * groups; }
   int cluster() const { return split * share_m * share_n; }
+  /// Blocks that run at a time, one on a multiprocessor: an H100's 132 hold 66 clusters of two, but only 30
+  /// of four and 15 of eight.
+  int places(int multiprocessors) const {
+    return cluster() > 2 ? multiprocessors * 10 / 11 : multiprocessors;
+  }
   std::string id() const;
   /// What id() wrote, behind which more may follow. Throws Error naming `tactic` where it is none of its own.
   static WgmmaConfig parse(const std::string& id, std::string_view tactic);
@@ -50,7 +56,8 @@ Support wgmma_supports(const device::Problem& problem, const Contraction& contra
 std::string warpgroup_product_text(const std::string& name, int columns, DType dtype, bool left_in_registers,
                                    bool right_rows);
 
-/// The kernel's text; `left` defines LeftTile (kernels/wgmma_rows.cuh says what it must offer).
+/// The kernel's text, kernels/wgmma.cuh or kernels/wgmma_persistent.cuh; `left` defines LeftTile
+/// (kernels/wgmma_rows.cuh says what it must offer).
 std::string wgmma_source(const device::Problem& problem, const Contraction& contraction,
                          const WgmmaConfig& config, const std::string& left);
 

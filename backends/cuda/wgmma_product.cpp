@@ -70,8 +70,16 @@ class WgmmaProduct : public GeneratedTactic {
             if ((groups > 1 && rows <= 64) || (tile_n > 32 && tile_n / 2 >= columns)) continue;
             if (share_m > m || share_n > n || config.cluster() > 8) continue;
             if (split > 1 && (work.steps < 2 * split || m * n * split > 2 * gpu.multiprocessors)) continue;
-            if (!work.choose_stages(config, gpu.multiprocessors)) continue;
-            found.push_back({config.id(), work.estimate(config, gpu.multiprocessors)});
+            const auto offer = [&](int blocks) {
+              config.blocks = blocks;
+              if (work.choose_stages(config, gpu.multiprocessors))
+                found.push_back({config.id(), work.estimate(config, gpu.multiprocessors)});
+            };
+            // More large tiles than multiprocessors: blocks stay, unless two at a time hide each other's
+            // ends.
+            const bool stay = groups == 2 && tile_n >= 128 && split == 1 && m * n > gpu.multiprocessors;
+            if (stay) offer(config.places(gpu.multiprocessors) / config.cluster() * config.cluster());
+            if (!stay || tile_n == 128) offer(0);
           }
     std::stable_sort(found.begin(), found.end(),
                      [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
@@ -90,7 +98,9 @@ class WgmmaProduct : public GeneratedTactic {
     sizes.add_at_launch("total_rows", c.total_rows);
     sizes.add("columns", c.columns);
     sizes.add_at_launch("inner", c.inner);
-    sizes.add("column_tiles", ir::ceil_div(c.columns, WgmmaConfig::parse(candidate, name()).tile_n));
+    const WgmmaConfig config = WgmmaConfig::parse(candidate, name());
+    sizes.add_at_launch("row_tiles", ir::ceil_div(c.total_rows, config.tile_m()));
+    sizes.add("column_tiles", ir::ceil_div(c.columns, config.tile_n));
     Epilogue(problem, c).add_sizes(sizes);
     return sizes;
   }
@@ -116,8 +126,9 @@ class WgmmaProduct : public GeneratedTactic {
                            std::span<const Tensor> weights, device::Device& device) const override {
     std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
     const Contraction c = contraction_of(problem);
+    const WgmmaConfig config = WgmmaConfig::parse(candidate.id, name());
     packed[static_cast<size_t>(weight_order(problem, c.right))] =
-        pack_tiles(c, WgmmaConfig::parse(candidate.id, name()).tile_n, weights[static_cast<size_t>(c.right)]);
+        pack_tiles(c, config.tile_n, weights[static_cast<size_t>(c.right)], config.blocks > 0);
     return packed;
   }
 };

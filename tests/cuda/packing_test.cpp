@@ -38,5 +38,26 @@ TEST(Packing, FollowsTheRunsThatAPatchIsReadBy) {
   }
 }
 
+// A thread of a warpgroup's product gets columns 8 j + 2 q and the next; they are to be neighbours.
+TEST(Packing, GivesThreadsNeighbouringColumns) {
+  constexpr int64_t columns = 77, tile = 64, inner = 8;
+  Tensor weights(DType::f16, {columns, inner});
+  for (int64_t i = 0; i < weights.size(); ++i) weights.data<Half>()[i] = Half(static_cast<float>(i));
+  const device::Problem problem = device::Problem::parse(
+      "graph problem(%x0: f16[4,8], %w1: f16[77,8]) { %v0 = matmul(%x0, %w1) {transpose_b=true} : f16[4,77] "
+      "yield %v0 "
+      "}");
+  const Tensor packed = pack_tiles(Contraction::of(problem), tile, weights, true);
+  ASSERT_EQ(packed.size(), 2 * tile * 64);
+  for (int64_t group = 0; group < 4; ++group)
+    for (int64_t q = 0; q < 4; ++q)
+      for (int64_t i = 0; i < 8; ++i)
+        for (int64_t k = 0; k < inner; ++k) {
+          const int64_t place = group * 32 + i / 2 * 8 + q * 2 + i % 2, column = group * 32 + q * 8 + i;
+          EXPECT_EQ(packed_at(packed, place, k),
+                    column < columns ? static_cast<float>(column * inner + k) : 0.0f);
+        }
+}
+
 }  // namespace
 }  // namespace burnish::cuda

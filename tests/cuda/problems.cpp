@@ -65,6 +65,29 @@ void add_contractions(Texts& texts) {
                     "{0}[1,1000] yield %v0 }}",
                     dtype));
   }
+  // more tiles than an H100 has multiprocessors: blocks that take one after the other
+  for (const char* dtype : {"f16", "bf16"}) {
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[2,1153,72], %w1: {0}[72,1544], %w2: {0}[1544]) {{ %v0 = matmul(%x0, %w1) : "
+        "{0}[2,1153,1544] %v1 = add(%v0, %w2) : {0}[2,1153,1544] %v2 = gelu(%v1) : {0}[2,1153,1544] yield "
+        "%v2 }}",
+        dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1,2310,400], %w1: {0}[1596,400], %w2: {0}[1596], %x3: "
+                    "{0}[1,2310,1596]) {{ %v0 = "
+                    "matmul(%x0, %w1) {{transpose_b=true}} : {0}[1,2310,1596] %v1 = add(%v0, %w2) : "
+                    "{0}[1,2310,1596] %v2 = "
+                    "add(%x3, %v1) : {0}[1,2310,1596] yield %v2 }}",
+                    dtype));
+    texts.push_back(conv(dtype, 3, 136, 30, 31, 1400, 1, 1, 0, true));
+  }
+  texts.push_back(
+      "graph problem(%x0: f16[2200,40], %w1: f16[40,1999]) { %v0 = matmul(%x0, %w1) : f16[2200,1999] yield "
+      "%v0 }");
+  texts.push_back(
+      "graph problem(%x0: f16[2200,320], %w1: f16[320,2000]) { %v0 = matmul(%x0, %w1) : f16[2200,2000] %v1 = "
+      "cast(%v0) "
+      ": f32[2200,2000] yield %v1 }");
   // one row: heads, and the layers of a squeeze-and-excitation
   for (const char* dtype : {"f16", "f32"}) {
     texts.push_back(

@@ -118,6 +118,9 @@ BURNISH_DEVICE void send(uint32_t to, float x, uint32_t barrier) {
 BURNISH_DEVICE void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 BURNISH_DEVICE void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int LEFT> BURNISH_DEVICE void products_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory"); }
+/// A warpgroup's share of the registers, down or up to so many for each thread; up waits until others gave theirs back.
+template <int COUNT> BURNISH_DEVICE void give_registers_back() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COUNT)); }
+template <int COUNT> BURNISH_DEVICE void take_registers() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COUNT)); }
 /// After products_wait<0>(): the compiler, which knows nothing of what runs on, may not copy results to other registers before.
 template <int N> BURNISH_DEVICE void products_done(float (&results)[N]) {
 #pragma unroll

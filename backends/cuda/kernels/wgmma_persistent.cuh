@@ -1,0 +1,152 @@
+// As wgmma.cuh, for products of many tiles: blocks stay and take one tile after the other. While a warpgroup finishes
+// its rows out of registers, the ring fills with the next tile, and another warpgroup multiplies. The right operand is
+// packed in an order in which each thread's sums are neighbours, so that none changes hands.
+//
+// Defined before: Element; GROUPS_M, TILE_M, TILE_N (a multiple of 32), STAGES, SHARE_M, SHARE_N; ROWS_FIRST (the tiles of
+// all columns before those of the next rows); VECTOR (8 at most), Loaded, load_operands() and epilogue(); b_operand(p);
+// multiply(sums, left, right, add); LeftTile; Sizes with columns, column_tiles and row_tiles.
+
+constexpr int MULTIPLIERS = 128 * GROUPS_M, THREADS = MULTIPLIERS + 128;
+constexpr int FEEDER_REGISTERS = 40, MULTIPLIER_REGISTERS = 232;  // of the 168 that each of three warpgroups starts with
+static_assert(GROUPS_M == 2, "registers are shared out among two warpgroups and the one that feeds them");
+constexpr int A_BYTES = LEFT_ROWS * 128, B_BYTES = TAPS * TILE_N * 128, STAGE_BYTES = A_BYTES + B_BYTES;
+constexpr int SHARE = SHARE_M * SHARE_N;
+
+struct alignas(64) TensorMap { char bytes[128]; };
+
+extern __shared__ __align__(1024) char shared[];
+
+/// Eight rows of 128 bytes, their chunks permuted as the copy engine does it, lie one behind the other.
+BURNISH_DEVICE uint64_t matrix_at(uint32_t address) {
+  return uint64_t((address & 0x3ffff) >> 4) | uint64_t(1) << 16 | uint64_t(64) << 32 | uint64_t(1) << 62;
+}
+
+/// A place in the ring, and how often it has come round.
+struct Stage {
+  int at = 0, round = 0;
+  BURNISH_DEVICE void advance() {
+    if (++at == STAGES) {
+      at = 0;
+      ++round;
+    }
+  }
+};
+
+/// The tiles that a block takes, in turn with the other clusters of the grid; those of a cluster are neighbours.
+struct Tiles {
+  int across, count, unit;
+
+  BURNISH_DEVICE Tiles(const Sizes& s) : across((s.column_tiles + SHARE_N - 1) / SHARE_N), count(across * ((s.row_tiles + SHARE_M - 1) / SHARE_M)), unit(blockIdx.x / SHARE) {}
+  BURNISH_DEVICE int own() const { return (count - unit + clusters() - 1) / clusters(); }  // from the first on
+  BURNISH_DEVICE bool valid() const { return unit < count; }
+  BURNISH_DEVICE void advance() { unit += clusters(); }
+  BURNISH_DEVICE int row() const { return (ROWS_FIRST ? unit / across : unit % (count / across)) * SHARE_M + blockIdx.x % SHARE_M; }
+  BURNISH_DEVICE int column() const { return (ROWS_FIRST ? unit % across : unit / (count / across)) * SHARE_N + blockIdx.x % SHARE / SHARE_M; }
+  static BURNISH_DEVICE int clusters() { return gridDim.x / SHARE; }
+};
+
+/// A thread's sums of a tile: of two rows, eight neighbours in each 32 columns.
+BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, const LeftTile& tile, int n0, const float (&sums)[TILE_N / 2]) {
+  constexpr int PARTS = 8 / VECTOR, SLICES = TILE_N / 32, TOGETHER = SLICES < 4 ? SLICES : 4;
+  const int near = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, first = n0 + threadIdx.x % 4 * 8;
+  const int rows[2] = {tile.row(s, near), tile.row(s, near + 8)};
+#pragma unroll
+  for (int slice = 0; slice < SLICES; slice += TOGETHER) {
+    Loaded loaded[TOGETHER][2][PARTS];
+#pragma unroll
+    for (int i = 0; i < TOGETHER * 2 * PARTS; ++i) {
+      const int here = i / (2 * PARTS), r = i / PARTS % 2, v = i % PARTS, column = first + (slice + here) * 32 + v * VECTOR;
+      if (slice + here < SLICES && rows[r] >= 0 && column < s.columns) loaded[here][r][v] = load_operands(p, s, rows[r], column);
+    }
+#pragma unroll
+    for (int i = 0; i < TOGETHER * 2 * PARTS; ++i) {
+      const int here = i / (2 * PARTS), r = i / PARTS % 2, v = i % PARTS, column = first + (slice + here) * 32 + v * VECTOR;
+      if (slice + here < SLICES && rows[r] >= 0 && column < s.columns) {
+        float part[VECTOR];
+#pragma unroll
+        for (int j = 0; j < VECTOR; ++j) part[j] = sums[((slice + here) * 4 + (v * VECTOR + j) / 2) * 4 + r * 2 + (v * VECTOR + j) % 2];
+        epilogue(p, s, rows[r], column, part, loaded[here][r][v]);
+      }
+    }
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p, const Sizes s, const __grid_constant__ TensorMap left) {
+  const int member_m = blockIdx.x % SHARE_M, member_n = blockIdx.x % SHARE / SHARE_M;  // among those that share
+  const int steps = LeftTile::steps(s);
+  const uint32_t base = (shared_address(shared) + 1023) & ~1023u;
+  __shared__ uint64_t full[STAGES], empty[STAGES];
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < STAGES; ++i) {
+      barrier_init(shared_address(&full[i]), 1);
+      barrier_init(shared_address(&empty[i]), GROUPS_M * SHARE);
+    }
+    barrier_init_done();
+  }
+  if constexpr (SHARE > 1) cluster_meet();
+  else __syncthreads();
+
+  Tiles tiles(s);
+  Stage stage;
+  if (threadIdx.x >= MULTIPLIERS) {
+    give_registers_back<FEEDER_REGISTERS>();
+    if (threadIdx.x == MULTIPLIERS) {
+      constexpr int B_SLICE = B_BYTES / SHARE_M;
+      uint16_t left_blocks = 0, right_blocks = 0;  // that share this one's tile of either
+      for (int i = 0; i < SHARE_N; ++i) left_blocks |= 1 << (i * SHARE_M + member_m);
+      for (int i = 0; i < SHARE_M; ++i) right_blocks |= 1 << (member_n * SHARE_M + i);
+      wait_for_inputs(p);
+      let_next_start();
+      for (; tiles.valid(); tiles.advance()) {
+        const LeftTile tile_of_left(s, tiles.row());
+        // Columns beyond the last tile are computed like it and dropped.
+        const char* b = reinterpret_cast<const char*>(b_operand(p)) + int64_t(min(tiles.column(), s.column_tiles - 1)) * steps * B_BYTES + member_m * B_SLICE;
+        for (int i = 0; i < steps; ++i, b += B_BYTES, stage.advance()) {
+          const uint32_t to = base + stage.at * STAGE_BYTES, barrier = shared_address(&full[stage.at]);
+          if (stage.round > 0) barrier_wait(shared_address(&empty[stage.at]), (stage.round & 1) ^ 1);
+          barrier_expect(barrier, LEFT_BYTES + B_BYTES);
+          if constexpr (SHARE_M > 1) copy_bulk_to_all(to + A_BYTES + member_m * B_SLICE, b, B_SLICE, barrier, right_blocks);
+          else copy_bulk(to + A_BYTES, b, B_BYTES, barrier);
+          tile_of_left.load(s, &left, i, to, barrier, member_n, left_blocks);
+        }
+      }
+    }
+    __syncwarp();
+  } else {
+    take_registers<MULTIPLIER_REGISTERS>();
+    wait_for_inputs(p);
+    let_next_start();
+    const int group = threadIdx.x / 128;
+    int refilled = tiles.own() * steps - STAGES;  // steps after which their stage is filled again
+    const auto release = [&](int at) {  // to all blocks that write into this one's stage, who wait for it
+      if (refilled-- > 0 && threadIdx.x % 128 < SHARE) {
+        if constexpr (SHARE > 1) barrier_arrive_in_block(shared_address(&empty[at]), threadIdx.x % 128);
+        else barrier_arrive(shared_address(&empty[at]));
+      }
+    };
+    for (; tiles.valid(); tiles.advance()) {
+      float sums[TILE_N / 2];
+      int before = 0;
+      for (int i = 0; i < steps; ++i, stage.advance()) {
+        barrier_wait(shared_address(&full[stage.at]), stage.round & 1);
+        const uint32_t at = base + stage.at * STAGE_BYTES;
+        const uint64_t a = matrix_at(at + group * 64 * 128), b = matrix_at(at + A_BYTES);
+        products_begin();
+#pragma unroll
+        for (int tap = 0; tap < TAPS; ++tap)
+#pragma unroll
+          for (int step = 0; step < 4; ++step) multiply(sums, a + tap * (TAP_ROWS * 8) + step * 2, b + tap * (TILE_N * 8) + step * 2, i + tap + step > 0);  // 32 bytes on
+        products_commit();
+        products_wait<1>();
+        if (i > 0) release(before);
+        before = stage.at;
+      }
+      products_wait<0>();
+      products_done(sums);
+      release(before);
+      finish(p, s, LeftTile(s, tiles.row()), tiles.column() * TILE_N, sums);
+      __syncwarp();
+    }
+  }
+  if constexpr (SHARE > 1) cluster_meet();  // no block leaves while others still write to its shared memory
+}
