@@ -36,8 +36,11 @@ from torch import Tensor, nn
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
+import onnx  # noqa: E402
+import onnx_in_torch  # noqa: E402
 import sound_weights  # noqa: E402
 from export_models import MODELS, TORCH2TRT, Model, text  # noqa: E402
+from fetch_models import models_folder  # noqa: E402
 
 FORMS = ("nchw", "channels_last", "freezing")
 Call = Callable[[], Any]
@@ -57,6 +60,9 @@ def random_minilm() -> nn.Module:
 
 
 SUBJECTS: dict[str, Model] = {**MODELS, **TORCH2TRT, "minilm": text(random_minilm, real_weights=False)}
+
+
+FILES = {"ppocr_det": ("PP-OCRv6_det_small.onnx", (3, 640, 640)), "ppocr_rec": ("PP-OCRv6_rec_small.onnx", (3, 48, 320))}
 
 
 def halves(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -180,16 +186,48 @@ def write_export(model: Model, module: nn.Module, inputs: tuple[Tensor, ...], ex
         np.save(folder / "expected" / f"{name}.npy", tensor.numpy())
 
 
-def export(name: str, batch: int, scratch: Path) -> tuple[nn.Module, tuple[Tensor, ...], list[Tensor]]:
-    """The module in FP16, its inputs, and what it gives for them in FP32; exports it to scratch/NAME_bBATCH."""
+def write_file(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: list[Tensor], folder: Path) -> None:
+    """As write_export(), of a model that is ONNX already; it and its inputs stay FP32."""
+    (folder / "expected").mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / "model.onnx")
+    for value, tensor in zip(model.graph.input, inputs, strict=True):
+        np.save(folder / f"{value.name}.npy", tensor.cpu().numpy())
+    for value, tensor in zip(model.graph.output, expected, strict=True):
+        np.save(folder / "expected" / f"{value.name}.npy", tensor.numpy())
+
+
+@dataclass
+class Subject:
+    """A module in FP16 with its inputs, what it gives for them in FP32, and what Burnish needs to be told to build its export."""
+
+    module: nn.Module
+    inputs: tuple[Tensor, ...]
+    expected: list[Tensor]
+    options: list[str]
+
+
+def outputs_of(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """On the host, in FP32."""
+    return [t.float().cpu() for t in sound_weights.flatten(module(*(t.cuda() for t in inputs)))]
+
+
+def export(name: str, batch: int, folder: Path) -> Subject:
+    """Makes the subject and exports it into the folder."""
+    if name in FILES:
+        file, sizes = FILES[name]
+        read = onnx_in_torch.with_shape(models_folder() / file, (batch, *sizes))
+        module, inputs = onnx_in_torch.as_module(read).cuda(), (onnx_in_torch.smooth_input((batch, *sizes)),)
+        expected = outputs_of(module, inputs)
+        write_file(read, inputs, expected, folder)
+        module, inputs = module.half(), halves(inputs)
+        return Subject(onnx_in_torch.as_one_graph(module, inputs), inputs, expected, ["--precision=fp16"])
     model = SUBJECTS[name]
     model = replace(model, shape=(batch, *model.shape[1:]))
-    module = model.make().cuda().eval()
-    inputs = model.inputs(model.shape, 1)
-    expected = [t.float().cpu() for t in sound_weights.flatten(module(*(t.cuda() for t in inputs)))]
+    module, inputs = model.make().cuda().eval(), model.inputs(model.shape, 1)
+    expected = outputs_of(module, inputs)
     module, inputs = module.half(), halves(inputs)
-    write_export(model, module, inputs, expected, scratch / f"{name}_b{batch}")
-    return module, inputs, expected
+    write_export(model, module, inputs, expected, folder)
+    return Subject(module, inputs, expected, [])
 
 
 def turn(in_turns: bool) -> None:
@@ -211,7 +249,7 @@ def report(column: str, work: Callable[[], dict[str, Any]]) -> None:
 def main() -> int:
     """The command line; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help=f"NAME:BATCH; {' '.join(sorted(SUBJECTS))}")
+    parser.add_argument("model", help=f"NAME:BATCH; {' '.join(sorted([*SUBJECTS, *FILES]))}")
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--in-turns", action="store_true")
     arguments = parser.parse_args()
@@ -219,23 +257,23 @@ def main() -> int:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.set_grad_enabled(False)
     name, _, batch = arguments.model.partition(":")
-    module, inputs, expected = export(name, int(batch or 1), arguments.scratch)
-    report("export", dict)
+    subject = export(name, int(batch or 1), arguments.scratch / f"{name}_b{batch or 1}")
+    report("export", lambda: {"options": subject.options})
     turn(arguments.in_turns)
-    report("eager", lambda: eager(module, inputs, expected))
+    report("eager", lambda: eager(subject.module, subject.inputs, subject.expected))
     for form in FORMS:
         turn(arguments.in_turns)
         made: list[Compiled] = []
 
         def compile_form() -> dict[str, Any]:
             """What measures it, or raises what went wrong."""
-            made.append(Compiled(form, module, inputs))  # noqa: B023: called at once
+            made.append(Compiled(form, subject.module, subject.inputs))  # noqa: B023: called at once
             return {}
 
         report(f"compile-{form}", compile_form)
         turn(arguments.in_turns)
         if made:
-            report(f"compile-{form}", lambda: made[0].measure(expected))  # noqa: B023: called at once
+            report(f"compile-{form}", lambda: made[0].measure(subject.expected))  # noqa: B023: called at once
     return 0
 
 
