@@ -163,7 +163,26 @@ Contraction Contraction::by_runs() const {
   return runs;
 }
 
-Support Contraction::analyse(const Problem& problem, Contraction& into) {
+namespace {
+
+/// The input of the problem that pointwise ops make a convolution's left operand of; -1 if that is not one.
+int source_of_prologue(const Problem& problem, size_t conv) {
+  const ir::TensorType& made = problem.body().value(problem.node(conv).inputs[0]).type;
+  int source = -1;
+  for (size_t i = 0; i < conv; ++i)
+    for (ir::ValueId value : problem.node(i).inputs) {
+      const int input = problem.input_index(value);
+      if (input < 0 || problem.is_weight(input) || input == source) continue;
+      if (problem.input(input).shape != made.shape || problem.input(input).dtype != made.dtype) continue;
+      if (source >= 0) return -1;
+      source = input;
+    }
+  return source;
+}
+
+}  // namespace
+
+Support Contraction::analyse(const Problem& problem, Contraction& into, bool prologue) {
   bool found = false;
   for (size_t i = 0; i < problem.nodes().size(); ++i) {
     if (problem.op(i).fusion != ops::Fusion::contraction) continue;
@@ -176,9 +195,10 @@ Support Contraction::analyse(const Problem& problem, Contraction& into) {
   const bool conv = node.op == &ops::def::conv;
   if (!conv && node.op != &ops::def::matmul) return Support::no("{} has no such kernel", node.op->name);
   const ops::StridedSource left = ops::strided_source(problem.body(), node.inputs[0]);
-  if (left.moves.size() != into.node || (conv && into.node > 0))
+  if (conv ? into.node > 0 && !prologue : left.moves.size() != into.node)
     return Support::no("ops before the contraction");
-  into.left = problem.input_index(left.source);
+  into.left =
+      conv && into.node > 0 ? source_of_prologue(problem, into.node) : problem.input_index(left.source);
   into.right = problem.input_index(node.inputs[1]);
   if (into.left < 0 || into.right < 0) return Support::no("an operand is made inside the region");
   if (conv && node.inputs.size() > 2 && node.inputs[2]) {
@@ -190,9 +210,9 @@ Support Contraction::analyse(const Problem& problem, Contraction& into) {
   return conv ? analyse_conv(problem, node, into) : analyse_matmul(problem, node, into);
 }
 
-Contraction Contraction::of(const Problem& problem) {
+Contraction Contraction::of(const Problem& problem, bool prologue) {
   Contraction contraction;
-  const Support support = analyse(problem, contraction);
+  const Support support = analyse(problem, contraction, prologue);
   require(static_cast<bool>(support), "internal: no contraction: {}", support.reason());
   return contraction;
 }
@@ -344,11 +364,109 @@ std::string Epilogue::text() const {
          text + "}\n";
 }
 
+Support Prologue::supports(const Problem& problem, const Contraction& contraction) {
+  if (!contraction.conv || contraction.node == 0) return Support::yes();
+  if (contraction.groups > 1) return Support::no("ops before a convolution in groups");
+  const std::vector<Dim>& shape = problem.input(contraction.left).shape;
+  const auto made_before = [&](ir::ValueId value) {
+    for (size_t i = 0; i < contraction.node; ++i)
+      if (problem.node(i).outputs[0] == value) return true;
+    return false;
+  };
+  for (size_t i = 0; i < contraction.node; ++i) {
+    if (Support support = BodyText::supports(problem, i); !support) return support;
+    if (problem.body().value(problem.node(i).outputs[0]).type.shape != shape)
+      return Support::no("ops of other shapes before the convolution");
+    for (ir::ValueId value : problem.node(i).inputs) {
+      const int input = problem.input_index(value);
+      if (input < 0 || input == contraction.left) continue;
+      const auto strides = broadcast_strides(problem.input(input), shape);
+      for (size_t d = 0; d < shape.size(); ++d)
+        if (!strides || (d != 1 && !(*strides)[d].is(0)))
+          return Support::no("input {} is not one element a channel", input);
+    }
+  }
+  bool goes_round = !made_before(problem.node(contraction.node).inputs[0]);
+  for (size_t i = contraction.node + 1; i < problem.nodes().size(); ++i)
+    for (ir::ValueId value : problem.node(i).inputs) goes_round = goes_round || made_before(value);
+  for (const ir::Output& output : problem.body().outputs)
+    goes_round = goes_round || made_before(output.value);
+  if (goes_round) return Support::no("ops before the convolution go round it");
+  constexpr size_t most_bytes = 16 << 10;
+  return Prologue(problem, contraction).shared_bytes() <= most_bytes
+             ? Support::yes()
+             : Support::no("more operands before the convolution than shared memory takes");
+}
+
+Prologue::Prologue(const Problem& problem, const Contraction& contraction)
+    : problem_(problem), contraction_(contraction), nodes_(contraction.conv ? contraction.node : 0) {
+  for (size_t i = 0; i < nodes_; ++i)
+    for (ir::ValueId value : problem.node(i).inputs) {
+      const int input = problem.input_index(value);
+      const bool known = std::find(operands_.begin(), operands_.end(), input) != operands_.end();
+      if (input >= 0 && input != contraction.left && !known) operands_.push_back(input);
+    }
+}
+
+size_t Prologue::shared_bytes() const {
+  int64_t bytes = 0;
+  for (int input : operands_)
+    bytes += (contraction_.channels.constant() * dtype_bytes(problem_.input(input).dtype) + 15) / 16 * 16;
+  return static_cast<size_t>(bytes);
+}
+
+void Prologue::add_sizes(Sizes& sizes) const {
+  if (!empty()) sizes.add_at_launch("prologue_channels", contraction_.channels);
+}
+
+std::string Prologue::text() const {
+  if (empty()) return "";
+  BodyText body(problem_);
+  const std::string element = memory_type(contraction_.dtype);
+  const int64_t chunk = 16 / dtype_bytes(contraction_.dtype);
+  bool weights = true;
+  std::string stage, loads;
+  for (int input : operands_) {
+    const ir::TensorType& type = problem_.input(input);
+    const std::string memory = memory_type(type.dtype);
+    const bool repeated = ir::product(type.shape).is(1);
+    weights = weights && problem_.is_weight(input);
+    stage += fmt::format(
+        "  for (int c = threadIdx.x; c < s.prologue_channels; c += blockDim.x)\n"
+        "    reinterpret_cast<{0}*>(staged)[c] = ({1})[{2}];\n"
+        "  staged += (s.prologue_channels * {3} + 15) / 16 * 16;\n",
+        memory, operand_pointer(problem_, input), repeated ? "0" : "c", dtype_bytes(type.dtype));
+    loads += fmt::format(
+        "  {0} in{1}[{2}];\n  load<{3}, {2}>(in{1}, reinterpret_cast<const {3}*>(staged) + c);\n"
+        "  staged += (s.prologue_channels * {4} + 15) / 16 * 16;\n",
+        compute_type(type.dtype), input, chunk, memory, dtype_bytes(type.dtype));
+    body.define(problem_.body().inputs()[static_cast<size_t>(input)], fmt::format("in{}[j]", input));
+  }
+  body.define(problem_.body().inputs()[static_cast<size_t>(contraction_.left)], "pixel");
+  for (size_t i = 0; i < nodes_; ++i) body.add_node(i);
+  return fmt::format("#define BURNISH_PROLOGUE\nconstexpr bool STAGED_EARLY = {};\n", weights) +
+         body.functions() +
+         fmt::format(
+             "BURNISH_DEVICE void stage_prologue(const Operands& p, const Sizes& s, char* staged) {{\n{}}}\n",
+             stage) +
+         fmt::format(
+             "BURNISH_DEVICE void prologue(const Sizes& s, const char* staged, int c, Vector<{0}, {1}>& x) "
+             "{{\n{2}"
+             "#pragma unroll\n  for (int j = 0; j < {1}; ++j) {{\n    const {3} pixel = "
+             "widen<{0}>(x.element[j]);\n{4}    x.element[j] = narrow<{0}>({5});\n  }}\n}}\n",
+             element, chunk, loads, compute_type(contraction_.dtype), body.statements(),
+             body.name(problem_.node(contraction_.node).inputs[0]));
+}
+
 int reusable_input(const Problem& problem, const Contraction& contraction) {
+  const auto read_before = [&](int i) {  // by all blocks, for all columns
+    for (size_t node = 0; node <= contraction.node; ++node)
+      for (ir::ValueId value : problem.node(node).inputs)
+        if (problem.input_index(value) == i) return true;
+    return false;
+  };
   for (int i = 0; i < problem.input_count(); ++i)
-    if (!problem.is_weight(i) && i != contraction.left && i != contraction.right &&
-        problem.input(i) == problem.output(0))
-      return i;
+    if (!problem.is_weight(i) && !read_before(i) && problem.input(i) == problem.output(0)) return i;
   return -1;
 }
 

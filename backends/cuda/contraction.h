@@ -30,9 +30,11 @@ struct Contraction {
   int64_t weight_channels = 1, weight_positions = 1;
   ir::ValueId output;  ///< what the contraction gives, before the body
 
-  /// Fills `into`, or says why the problem is none. Convolutions of one or two spatial dimensions.
-  static Support analyse(const device::Problem& problem, Contraction& into);
-  static Contraction of(const device::Problem& problem);
+  /// Fills `into`, or says why the problem is none. Convolutions of one or two spatial dimensions. With
+  /// `prologue`, pointwise ops may make a convolution's left operand of input `left`; node `node` tells of
+  /// such.
+  static Support analyse(const device::Problem& problem, Contraction& into, bool prologue = false);
+  static Contraction of(const device::Problem& problem, bool prologue = false);
   /// A convolution without padding as one that reads longer runs of memory (patch embeddings): of
   /// channels-last pixels, those of a window's row are one pixel of more channels; of planes, a row of the
   /// window is the channels, and planes and rows are the kernel. The same where that cannot be.
@@ -74,6 +76,27 @@ class Epilogue {
   std::vector<ir::ValueId> values_;  // of the inputs
   bool by_rows_ = true;              // no operand needs the image apart from the pixel
   int vector_ = 1;
+};
+
+/// The pointwise ops in front of a convolution as the text of `prologue(s, staged, c, x)`, which does them to
+/// 16 bytes of elements from channel c of a pixel. What they read beside the pixel is one element a channel,
+/// which `stage_prologue(p, s, staged)` brings to shared memory: before the kernels before this one have
+/// ended, if STAGED_EARLY says that these have no part in it.
+class Prologue {
+ public:
+  static Support supports(const device::Problem& problem, const Contraction& contraction);
+  Prologue(const device::Problem& problem, const Contraction& contraction);
+
+  bool empty() const { return nodes_ == 0; }
+  size_t shared_bytes() const;
+  void add_sizes(Sizes& sizes) const;
+  std::string text() const;
+
+ private:
+  const device::Problem& problem_;
+  const Contraction& contraction_;
+  size_t nodes_;               // what stands before a product are moves
+  std::vector<int> operands_;  // inputs of the problem
 };
 
 /// The first input of output 0's type that the body reads at the output's own place only, or -1.

@@ -69,7 +69,8 @@ Mode left_mode(const Contraction& c) {
 
 /// The problem's contraction, seen as the kernel reads it best.
 Contraction contraction_of(const Problem& problem) {
-  const Contraction contraction = Contraction::of(problem), runs = contraction.by_runs();
+  const Contraction contraction = Contraction::of(problem, true), runs = contraction.by_runs();
+  if (contraction.conv && contraction.node > 0) return contraction;
   return left_mode(contraction) == Mode::elements && left_mode(runs) == Mode::copied ? runs : contraction;
 }
 
@@ -87,13 +88,16 @@ class ImplicitGemm : public GeneratedTactic {
     if (tf32_ && !device.tf32) return Support::no("TF32 is not allowed");
     if (Support support = supports_layouts(problem); !support) return support;
     Contraction contraction;
-    if (Support support = Contraction::analyse(problem, contraction); !support) return support;
+    if (Support support = Contraction::analyse(problem, contraction, true); !support) return support;
     if (contraction.dtype != DType::f16 && contraction.dtype != DType::bf16 &&
         contraction.dtype != DType::f32)
       return Support::no("the tensor cores do not take {}", dtype_name(contraction.dtype));
     if (tf32_ && contraction.dtype != DType::f32) return Support::no("TF32 is for f32");
     if (contraction.groups > 1 && contraction.columns.constant() < 8)
       return Support::no("groups of few channels leave the tensor cores idle");
+    if (contraction.conv && contraction.node > 0 && left_mode(contraction) != Mode::copied)
+      return Support::no("ops before pixels of no whole 16-byte pieces");
+    if (Support support = Prologue::supports(problem, contraction); !support) return support;
     return Epilogue::supports(problem, contraction);
   }
 
@@ -101,7 +105,7 @@ class ImplicitGemm : public GeneratedTactic {
                                                const device::DeviceInfo&) const override {
     auto sets = uniform_layouts(problem);
     Contraction contraction;
-    if (!Contraction::analyse(problem, contraction) || !contraction.conv)
+    if (!Contraction::analyse(problem, contraction, true) || !contraction.conv)
       return {std::vector<ir::Layout>(sets[0].size(), ir::Layout::plain)};
     std::vector<std::vector<ir::Layout>> found = {sets[0]};
     // Few channels are read as they come: the first layer takes the image in the caller's layout.
@@ -126,7 +130,7 @@ class ImplicitGemm : public GeneratedTactic {
     return found;
   }
 
-  std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
+  std::string source(const Problem& problem, const std::string& candidate, const Arch& arch) const override {
     const Config config = Config::parse(candidate);
     const Contraction contraction = contraction_of(problem);
     const std::string element = memory_type(contraction.dtype);
@@ -140,7 +144,10 @@ class ImplicitGemm : public GeneratedTactic {
           "}}\n",
           name, pointer, offset);
     };
+    const Prologue prologue(problem, contraction);
+    const size_t staged = config.shared_bytes(arch.number >= 90);
     return (tf32_ ? "#define BURNISH_TF32\n" : "") + fmt::format("using Element = {};\n", element) +
+           (prologue.empty() ? "" : fmt::format("constexpr int STAGED = {};\n", staged)) + prologue.text() +
            constants_text({{"TILE_M", config.tile.m},
                            {"TILE_N", config.tile.n},
                            {"WARPS_M", config.tile.warps_m},
@@ -196,6 +203,7 @@ class ImplicitGemm : public GeneratedTactic {
     sizes.add("b_n", packed ? Dim(0) : c.right_n);
     sizes.add("b_k", packed ? Dim(0) : c.right_k);
     sizes.add("b_batch", packed ? Dim(0) : c.right_batch);
+    Prologue(problem, c).add_sizes(sizes);
     Epilogue(problem, c).add_sizes(sizes);
     return sizes;
   }
@@ -203,12 +211,14 @@ class ImplicitGemm : public GeneratedTactic {
   std::vector<Launch> launches(const Problem& problem, const Problem&, const std::string& candidate,
                                const Arch& arch) const override {
     const Config config = Config::parse(candidate);
-    const auto [m, n, z] = grid(contraction_of(problem), config);
+    const Contraction contraction = contraction_of(problem);
+    const auto [m, n, z] = grid(contraction, config);
     const bool clusters = arch.number >= 90;
     const unsigned threads = static_cast<unsigned>(config.tile.warps_m * config.tile.warps_n * 32),
                    split = static_cast<unsigned>(config.split);
+    const size_t shared = config.shared_bytes(clusters) + Prologue(problem, contraction).shared_bytes();
     std::vector<Launch> launches = {
-        {"kernel", {m, n, z * split}, threads, {1, 1, clusters ? split : 1}, config.shared_bytes(clusters)}};
+        {"kernel", {m, n, z * split}, threads, {1, 1, clusters ? split : 1}, shared}};
     if (!clusters && split > 1) launches.push_back({"meet", {m, n, z}, threads, {1, 1, 1}, 0});
     return launches;
   }

@@ -24,10 +24,7 @@ void free_input_shapes(ir::Graph& body) {
 
 std::shared_ptr<plan::Program> build_program(std::shared_ptr<ir::Graph> graph, ProgramContext& context, std::optional<DType> narrow) {
   const BuildOptions& options = context.options;
-  // GPUs keep the channels of a pixel together (design, section 7), so parts of channels do not lie one behind the other.
-  const bool copies_parts = context.device->info().multiprocessors > 0;
-  constexpr size_t most_parts = 48;  // that a kernel takes beside what its body reads
-  optimize(*graph, {options.passes, &context.more_rules, copies_parts ? most_parts : 0}, context.log);
+  optimize(*graph, {options.passes, &context.more_rules}, context.log);
   graph->remove_dead();
   if (narrow) {
     precision::LowerOptions lower;

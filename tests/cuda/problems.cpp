@@ -530,6 +530,29 @@ void add_pitched(Texts& texts) {
   }
 }
 
+/// Ops in front of a convolution: a norm with its activation, a gate, and what goes before and behind.
+void add_prologues(Texts& texts) {
+  for (const char* dtype : {"f16", "bf16", "f32"}) {
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1,96,9,7] nhwc/160, %w1: {0}[1,96,1,1], %w2: {0}[1,96,1,1], %w3: "
+                    "{0}[72,96,1,1], %w4: {0}[72]) {{ %v0 = mul(%x0, %w1) : {0}[1,96,9,7] %v1 = add(%v0, "
+                    "%w2) : {0}[1,96,9,7] %v2 = relu(%v1) : {0}[1,96,9,7] %v3 = conv(%v2, %w3, %w4) : "
+                    "{0}[1,72,9,7] %v4 = relu(%v3) : {0}[1,72,9,7] nhwc yield %v4 }}",
+                    dtype));
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,200,5,7] nhwc, %w1: {0}[200,1,1], %w2: {0}[200,1,1], %w3: "
+                    "{0}[40,200,3,3]) {{ %v0 = mul(%x0, %w1) : {0}[2,200,5,7] %v1 = add(%v0, %w2) : "
+                    "{0}[2,200,5,7] %v2 = relu(%v1) : {0}[2,200,5,7] %v3 = conv(%v2, %w3) "
+                    "{{pads=[1,1,1,1], strides=[2,2]}} : {0}[2,40,3,4] nhwc/48 yield %v3 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[1,136,6,5] nhwc, %x1: {0}[1,136,1,1] nhwc, %w2: {0}[24,136,1,1], "
+        "%w3: {0}[24], %x4: {0}[1,24,6,5] nhwc) {{ %v0 = mul(%x0, %x1) : {0}[1,136,6,5] %v1 = "
+        "conv(%v0, %w2, %w3) : {0}[1,24,6,5] %v2 = add(%v1, %x4) : {0}[1,24,6,5] nhwc yield %v2 }}",
+        dtype));
+  }
+}
+
 /// Ops of the user's own, alone and behind the anchors whose kernels take pointwise bodies.
 void add_user_ops(Texts& texts) {
   for (const std::string dtype : {"f32", "f16", "bf16"}) {
@@ -579,6 +602,7 @@ const Texts& small_problems() {
     add_definitions(made);
     add_user_ops(made);
     add_pitched(made);
+    add_prologues(made);
     return made;
   }();
   return texts;

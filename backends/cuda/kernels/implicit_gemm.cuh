@@ -3,8 +3,9 @@
 // blocks share the inner dimension: each sends its sums to the blocks that finish the rows.
 //
 // Defined before this text: Element; TILE_M, TILE_N, WARPS_M, WARPS_N, STAGES, SPLIT; CONV, A_MODE, B_MODE, GROUPED;
-// VECTOR and epilogue(); Sizes with rows (output pixels of an image, or of a matrix), total_rows, columns, inner and,
-// for A and B, what their modes read.
+// VECTOR and epilogue(); with BURNISH_PROLOGUE, stage_prologue(), prologue() and STAGED, where what they share lies in
+// shared memory; Sizes with rows (output pixels of an image, or of a matrix), total_rows, columns, inner and, for A and B,
+// what their modes read.
 
 constexpr int CHUNK = 16 / sizeof(Element);  // elements in 16 bytes
 constexpr int TILE_K = 8 * CHUNK;            // of the inner dimension in one stage: 128 bytes
@@ -90,6 +91,24 @@ BURNISH_DEVICE void gather_a(const Element* a, const Sizes& s, int m0, int z, in
     *reinterpret_cast<Vector<Element, CHUNK>*>(to + place(row, chunk)) = gathered;
   }
 }
+
+#ifdef BURNISH_PROLOGUE
+/// The ops before the convolution, on what this thread has copied of a stage of A and what has arrived. Padding and what
+/// lies beyond the end stay zero.
+BURNISH_DEVICE void prepare_a(const Sizes& s, const Rows& rows, int k0, char* at, const char* staged) {
+  const int chunk = threadIdx.x & 7, k = k0 + chunk * CHUNK;
+  if (k >= s.inner) return;
+  int dh, dw;
+  find_inner(s, k, dh, dw);
+#pragma unroll
+  for (int i = 0; i < A_ROWS; ++i) {
+    const int row = threadIdx.x / 8 + i * A_LANES;
+    if (TILE_M % A_LANES != 0 && row >= TILE_M) break;
+    if (inside(s, rows.h[i] + dh, rows.w[i] + dw))
+      prologue(s, staged, CONV ? k % s.channels : k, *reinterpret_cast<Vector<Element, CHUNK>*>(at + place(row, chunk)));
+  }
+}
+#endif
 
 BURNISH_DEVICE void copy_b(const Element* b, const Sizes& s, int n0, int k0, uint32_t to) {
   const int chunk = threadIdx.x & 7, k = k0 + chunk * CHUNK;
@@ -247,7 +266,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     for (int i = 0; i < STAGES - 1; ++i)
       if (first + i < last) load_b(first + i, i);
   }
+#ifdef BURNISH_PROLOGUE
+  if constexpr (STAGED_EARLY) stage_prologue(p, s, shared + STAGED);
+#endif
   wait_for_inputs(p);
+#ifdef BURNISH_PROLOGUE
+  if constexpr (!STAGED_EARLY) stage_prologue(p, s, shared + STAGED);
+  __syncthreads();
+#endif
 #pragma unroll
   for (int i = 0; i < STAGES - 1; ++i) {
     if (first + i < last) {
@@ -262,6 +288,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   int stage = 0, parity = 0;
   for (int tile = first; tile < last; ++tile) {
     wait_copies<STAGES - 2>();
+#ifdef BURNISH_PROLOGUE
+    prepare_a(s, rows, tile * TILE_K, shared + a_place(stage), shared + STAGED);
+#endif
 #if __CUDA_ARCH__ >= 900
     if constexpr (BULK) barrier_wait(shared_address(&arrived[stage]), parity);
 #endif
