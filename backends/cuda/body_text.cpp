@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "ops/activation.h"
 #include "ops/cast.h"
 #include "ops/pointwise.h"
 #include "ops/table.h"
@@ -45,6 +46,12 @@ class AttributeText : public ir::AttributeVisitor {
 
 bool is_cast(const ops::OpDef& op) { return op.name == "cast"; }
 bool is_user(const ops::OpDef& op) { return &op == &ops::def::user_pointwise; }
+/// x Phi(x) in single precision, which the prelude has by itself: erf costs more than most products' other
+/// ends.
+bool is_exact_gelu(const ir::Node& node, DType arithmetic) {
+  return node.op == &ops::def::gelu && !node.attributes.as<ops::GeluAttributes>().approximate &&
+         compute_type(arithmetic) == "float";
+}
 bool is_copy(const ops::OpDef& op) { return op.name == "reformat" || op.name == "identity"; }
 
 /// A value of `from`'s compute type as it is after a Cast to `to`.
@@ -226,7 +233,7 @@ void BodyText::add_node(size_t i) {
       "BURNISH_DEVICE {} node{}({}) {{ using T = {}; {}return {}; }}\n", compute_type(result), i, parameters,
       compute_type(arithmetic),
       attributes.members.empty() ? "" : fmt::format("const struct {{ {}}} attr; ", attributes.members),
-      expression.text);
+      is_exact_gelu(node, arithmetic) ? "gelu(x)" : expression.text);
   statements_ += fmt::format("    const {} {} = node{}({});\n", compute_type(result), variable, i, arguments);
   define(node.outputs[0], variable);
 }

@@ -133,11 +133,37 @@ BURNISH_FUNCTION(atanh) BURNISH_FUNCTION(floor) BURNISH_FUNCTION(ceil) BURNISH_F
 BURNISH_DEVICE double exp(double x) { return ::exp(x); }
 BURNISH_DEVICE double tanh(double x) { return ::tanh(x); }
 BURNISH_DEVICE double sigmoid(double x) { return 1 / (1 + ::exp(-x)); }
+#if __CUDA_ARCH__ >= 800
+BURNISH_DEVICE float max_nan(float a, float b) { float y; asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
+BURNISH_DEVICE float min_nan(float a, float b) { float y; asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
+#endif
+template <class T> BURNISH_DEVICE T max_nan(T a, T b) {
+  if constexpr (is_float<T>) { if (a != a) return a; if (b != b) return b; }
+  return a > b ? a : b;
+}
+template <class T> BURNISH_DEVICE T min_nan(T a, T b) {
+  if constexpr (is_float<T>) { if (a != a) return a; if (b != b) return b; }
+  return a < b ? a : b;
+}
 #ifdef BURNISH_FAST  // every result is rounded to 16 bits, beside which the errors of these are nothing
 BURNISH_DEVICE float exp(float x) { return __expf(x); }
 BURNISH_DEVICE float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 BURNISH_DEVICE float tanh(float x) { return 1.0f - __fdividef(2.0f, 1.0f + __expf(2.0f * x)); }
+/// max(x, 0) - t Phi(-t) with t = |x|; Phi(-t) = 2^(t p(t) - 1), p by a minimax fit over t <= 6: 5e-5 of a result above -5, 8e-6 of any.
+BURNISH_DEVICE float gelu(float x) {
+  const float t = ::fminf(::fabsf(x), 8.0f);
+  float p = 0x1.8924fp-16f;
+  p = p * t - 0x1.44ebf4p-11f;
+  p = p * t + 0x1.dbd076p-8f;
+  p = p * t - 0x1.a538ap-5f;
+  p = p * t - 0x1.d7ec9ep-2f;
+  p = p * t - 0x1.2685e2p+0f;
+  float tail;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(tail) : "f"(p * t - 1.0f));
+  return max_nan(x, 0.0f) - t * tail;
+}
 #else
+BURNISH_DEVICE float gelu(float x) { return 0.5f * x * (1.0f + ::erff(x * 0.70710678f)); }
 BURNISH_DEVICE float exp(float x) { return ::expf(x); }
 BURNISH_DEVICE float sigmoid(float x) { return 1.0f / (1.0f + ::expf(-x)); }
 BURNISH_DEVICE float tanh(float x) { return ::tanhf(x); }
@@ -158,18 +184,6 @@ template <class T> BURNISH_DEVICE T abs(T x) {
 template <class T> BURNISH_DEVICE T sign(T x) {
   if constexpr (is_float<T>) { if (x != x) return x; }
   return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0);
-}
-#if __CUDA_ARCH__ >= 800
-BURNISH_DEVICE float max_nan(float a, float b) { float y; asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
-BURNISH_DEVICE float min_nan(float a, float b) { float y; asm("min.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
-#endif
-template <class T> BURNISH_DEVICE T max_nan(T a, T b) {
-  if constexpr (is_float<T>) { if (a != a) return a; if (b != b) return b; }
-  return a > b ? a : b;
-}
-template <class T> BURNISH_DEVICE T min_nan(T a, T b) {
-  if constexpr (is_float<T>) { if (a != a) return a; if (b != b) return b; }
-  return a < b ? a : b;
 }
 template <class T> BURNISH_DEVICE T wrap_add(T a, T b) {
   if constexpr (is_float<T>) return a + b;

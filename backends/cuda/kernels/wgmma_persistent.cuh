@@ -56,7 +56,7 @@ BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, const LeftTile& ti
 #pragma unroll
     for (int i = 0; i < TOGETHER * 2 * PARTS; ++i) {
       const int here = i / (2 * PARTS), r = i / PARTS % 2, v = i % PARTS, column = first + (slice + here) * 32 + v * VECTOR;
-      if (slice + here < SLICES && rows[r] >= 0 && column < s.columns) loaded[here][r][v] = load_operands(p, s, rows[r], column);
+      if (slice + here < SLICES && column < s.columns) loaded[here][r][v] = load_operands(p, s, max(rows[r], 0), column);  // so that both rows may share what is one for all
     }
 #pragma unroll
     for (int i = 0; i < TOGETHER * 2 * PARTS; ++i) {
