@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/contraction.h"
+#include "ops/pool.h"
 #include "ops/strided_source.h"
 #include "ops/table.h"
 
@@ -210,6 +211,25 @@ Support Contraction::analyse(const Problem& problem, Contraction& into, bool pro
   return conv ? analyse_conv(problem, node, into) : analyse_matmul(problem, node, into);
 }
 
+void Contraction::take_pool(const Problem& problem) {
+  const ir::Node& node = problem.node(problem.nodes().size() - 1);
+  if (node.op != &ops::def::max_pool || node.outputs.size() != 1 || problem.output_count() != 1) return;
+  const ir::Graph& body = problem.body();
+  if (body.outputs[0].value != node.outputs[0]) return;
+  const auto& pool = node.attributes.as<ops::MaxPoolAttributes>();
+  const std::vector<Dim>& shape = body.value(node.inputs[0]).type.shape;
+  if (shape.size() != 4 || !shape[2].is_constant() || !shape[3].is_constant() ||
+      pool.kernel_shape != Shape{2, 2})
+    return;
+  const Shape sizes = {shape[2].constant(), shape[3].constant()};
+  const ops::Window window = ops::resolve_window(pool, pool.kernel_shape, sizes);
+  const auto all = [](const auto& list, int64_t value) {
+    return std::all_of(list.begin(), list.end(), [&](int64_t each) { return each == value; });
+  };
+  pooled = all(window.strides, 2) && all(window.dilations, 1) && all(window.pads_begin, 0) &&
+           all(window.pads_end, 0) && sizes[0] % 2 == 0 && sizes[1] % 2 == 0;
+}
+
 Contraction Contraction::of(const Problem& problem, bool prologue) {
   Contraction contraction;
   const Support support = analyse(problem, contraction, prologue);
@@ -249,10 +269,25 @@ std::optional<Epilogue::Operand> Epilogue::operand(const ir::TensorType& type, c
   return operand;
 }
 
+namespace {
+
+/// Behind the last node whose results the epilogue computes element by element.
+size_t nodes_end(const Problem& problem, const Contraction& contraction) {
+  return problem.nodes().size() - (contraction.pooled ? 1 : 0);
+}
+
+/// The shape of what leaves the region.
+std::vector<Dim> output_shape(const Contraction& contraction, std::vector<Dim> shape) {
+  if (contraction.pooled)
+    for (size_t d : {2, 3}) shape[d] = ir::floor_div(shape[d], 2);
+  return shape;
+}
+
+}  // namespace
+
 Support Epilogue::supports(const Problem& problem, const Contraction& contraction) {
   const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
-  for (size_t i = 0; i < problem.nodes().size(); ++i) {
-    if (i <= contraction.node) continue;
+  for (size_t i = contraction.node + 1; i < nodes_end(problem, contraction); ++i) {
     if (Support support = BodyText::supports(problem, i); !support) return support;
     for (ir::ValueId value : problem.node(i).inputs) {
       const int input = problem.input_index(value);
@@ -260,24 +295,27 @@ Support Epilogue::supports(const Problem& problem, const Contraction& contractio
         return Support::no("input {} is repeated in a way that has no kernel", input);
     }
   }
-  for (int i = 0; i < problem.output_count(); ++i)
-    if (!(problem.output(i).shape == shape) || !operand(problem.output(i), shape, contraction.conv))
+  for (int i = 0; i < problem.output_count(); ++i) {
+    const std::vector<Dim> made = output_shape(contraction, shape);
+    if (!(problem.output(i).shape == made) || !operand(problem.output(i), made, contraction.conv))
       return Support::no("an output is reshaped");
+  }
   return Support::yes();
 }
 
 Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int most_vector)
     : problem_(problem), contraction_(contraction) {
   const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
-  const auto add = [&](Operand made, std::string pointer) {
+  const auto add = [&](Operand made, std::string pointer, const Dim& rows) {
     made.pointer = std::move(pointer);
-    by_rows_ = by_rows_ && made.batch == made.row * contraction_.rows;
+    by_rows_ = by_rows_ && made.batch == made.row * rows;
     operands_.push_back(std::move(made));
   };
   const auto add_input = [&](ir::ValueId value, const ir::TensorType& type) {
     if (std::find(values_.begin(), values_.end(), value) != values_.end()) return;
     values_.push_back(value);
-    add(*operand(type, shape, contraction.conv), operand_pointer(problem, problem.input_index(value)));
+    add(*operand(type, shape, contraction.conv), operand_pointer(problem, problem.input_index(value)),
+        contraction.rows);
   };
   if (contraction.bias >= 0) {
     ir::TensorType bias = problem.input(contraction.bias);  // [channels], as [channels, 1, ...]
@@ -288,7 +326,8 @@ Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int m
     for (ir::ValueId value : problem.node(i).inputs)
       if (const int input = problem.input_index(value); input >= 0) add_input(value, problem.input(input));
   for (int i = 0; i < problem.output_count(); ++i)
-    add(*operand(problem.output(i), shape, contraction.conv), fmt::format("p.y{}", i));
+    add(*operand(problem.output(i), problem.output(i).shape, contraction.conv), fmt::format("p.y{}", i),
+        contraction.pooled ? ir::floor_div(contraction.rows, 4) : contraction.rows);
 
   int64_t bytes = 2;
   for (const Operand& each : operands_) bytes = std::max(bytes, dtype_bytes(each.dtype));
@@ -318,8 +357,7 @@ std::string Epilogue::place(size_t i) const {
   return text + fmt::format(" + image * s.e{0}_batch + pixel * s.e{0}_row)", i);
 }
 
-std::string Epilogue::text() const {
-  BodyText body(problem_);
+std::string Epilogue::loads_text() const {
   std::string text;
   if (!by_rows_) text += "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
   for (size_t i = 0; i < values_.size(); ++i) {
@@ -332,36 +370,67 @@ std::string Epilogue::text() const {
       text += fmt::format(
           "#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) in{}[j] = widen<{}>(({})[j * s.e{}_column]);\n",
           i, memory, place(i), i);
-    body.define(values_[i], fmt::format("in{}[j]", i));
   }
-  std::string sum = "sums[j]";
+  return text;
+}
+
+std::string Epilogue::results_text(BodyText& body) const {
+  for (size_t i = 0; i < values_.size(); ++i) body.define(values_[i], fmt::format("in{}[j]", i));
+  std::string sum = contraction_.pooled ? "sums[each][j]" : "sums[j]";
   if (contraction_.bias >= 0)
     sum += " + " + body.name(problem_.body().inputs()[static_cast<size_t>(contraction_.bias)]);
   body.define(contraction_.output, "sum");
-  for (size_t i = contraction_.node + 1; i < problem_.nodes().size(); ++i) body.add_node(i);
-  const size_t outputs = operands_.size() - values_.size();
-  for (size_t i = 0; i < outputs; ++i)
-    text += fmt::format("  {} out{}[VECTOR];\n", compute_type(operands_[values_.size() + i].dtype), i);
-  text += fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) {{\n    const float sum = {};\n{}",
-                      sum, body.statements());
-  for (size_t i = 0; i < outputs; ++i)
+  for (size_t i = contraction_.node + 1; i < nodes_end(problem_, contraction_); ++i) body.add_node(i);
+  std::string text =
+      fmt::format("#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) {{\n    const float sum = {};\n{}", sum,
+                  body.statements());
+  if (contraction_.pooled)
+    return text + fmt::format("    out0[j] = each == 0 ? {0} : max_nan(out0[j], {0});\n  }}\n",
+                              body.name(problem_.node(nodes_end(problem_, contraction_)).inputs[0]));
+  for (size_t i = 0; i < problem_.body().outputs.size(); ++i)
     text += fmt::format("    out{}[j] = {};\n", i, body.name(problem_.body().outputs[i].value));
-  text += "  }\n";
-  for (size_t i = 0; i < outputs; ++i) {
-    const Operand& each = operands_[values_.size() + i];
-    const std::string memory = memory_type(each.dtype), to = place(values_.size() + i);
+  return text + "  }\n";
+}
+
+std::string Epilogue::stores_text() const {
+  std::string text;
+  for (size_t at = values_.size(); at < operands_.size(); ++at) {
+    const Operand& each = operands_[at];
+    const size_t i = at - values_.size();
+    const std::string memory = memory_type(each.dtype), to = place(at);
     if (each.column.is(1))
       text += fmt::format("  store<{}, VECTOR>({}, out{});\n", memory, to, i);
     else
       text += fmt::format(
           "#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) ({})[j * s.e{}_column] = "
           "narrow<{}>(out{}[j]);\n",
-          to, values_.size() + i, memory, i);
+          to, at, memory, i);
+  }
+  return text;
+}
+
+std::string Epilogue::text() const {
+  BodyText body(problem_);
+  const std::string results = results_text(body);
+  std::string text;
+  for (size_t at = values_.size(); at < operands_.size(); ++at)
+    text += fmt::format("  {} out{}[VECTOR];\n", compute_type(operands_[at].dtype), at - values_.size());
+  if (contraction_.pooled) {
+    text +=
+        "#pragma unroll\n  for (int each = 0; each < 4; ++each) {\n"
+        "  const int row = first + each % 2 + each / 2 * s.out_width;\n" +
+        loads_text() + results +
+        "  }\n  const int row = first / s.out_width / 2 * (s.out_width / 2) + first % s.out_width / 2;\n";
+    if (!by_rows_) text += "  const int image = row / (s.rows / 4), pixel = row - image * (s.rows / 4);\n";
+  } else {
+    text += loads_text() + results;
   }
   return fmt::format("constexpr int VECTOR = {};\n", vector_) + body.functions() +
-         "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int row, int n, const float "
-         "(&sums)[VECTOR]) {\n" +
-         text + "}\n";
+         fmt::format(
+             "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int {}, int n, const float "
+             "(&sums){}[VECTOR]) {{\n",
+             contraction_.pooled ? "first" : "row", contraction_.pooled ? "[4]" : "") +
+         text + stores_text() + "}\n";
 }
 
 Support Prologue::supports(const Problem& problem, const Contraction& contraction) {

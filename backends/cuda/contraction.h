@@ -28,7 +28,8 @@ struct Contraction {
   /// Inner index k is element k % weight_channels * weight_positions + k / weight_channels of a column's
   /// weights.
   int64_t weight_channels = 1, weight_positions = 1;
-  ir::ValueId output;  ///< what the contraction gives, before the body
+  ir::ValueId output;   ///< what the contraction gives, before the body
+  bool pooled = false;  ///< take_pool() found a pool at the body's end
 
   /// Fills `into`, or says why the problem is none. Convolutions of one or two spatial dimensions. With
   /// `prologue`, pointwise ops may make a convolution's left operand of input `left`; node `node` tells of
@@ -42,11 +43,15 @@ struct Contraction {
   /// From one row of the left operand to the next, where they lie whole at one distance from each other: a
   /// convolution is a plain product then.
   std::optional<ir::Dim> row_step() const;
+  /// A body that ends with a max pool of windows of two by two pixels, side by side, which cover an image of
+  /// even sizes: from here on the epilogue takes a window's four pixels and writes one.
+  void take_pool(const device::Problem& problem);
   bool right_is_weight(const device::Problem& problem) const { return problem.is_weight(right); }
 };
 
 /// The body behind a contraction as the text of `epilogue(p, s, row, n, sums)`, which finishes VECTOR
-/// elements from column n of a row; rows count through all images or matrices.
+/// elements from column n of a row; rows count through all images or matrices. With a pool, `sums` are those
+/// of `row`, of the pixels to its right and below it, and of the one between these: all four make one output.
 class Epilogue {
  public:
   static Support supports(const device::Problem& problem, const Contraction& contraction);
@@ -69,6 +74,9 @@ class Epilogue {
   static std::optional<Operand> operand(const ir::TensorType& type, const std::vector<ir::Dim>& shape,
                                         bool conv);
   std::string place(size_t i) const;
+  std::string loads_text() const;
+  std::string results_text(BodyText& body) const;
+  std::string stores_text() const;
 
   const device::Problem& problem_;
   const Contraction& contraction_;

@@ -150,7 +150,8 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
                           contraction.total_rows.constant() > contraction.columns.constant();
   const Epilogue epilogue(problem, contraction);
   return fmt::format("using Element = {};\n", memory_type(contraction.dtype)) +
-         constants_text({{"GROUPS_M", config.groups},
+         constants_text({{"POOLED", contraction.pooled},
+                         {"GROUPS_M", config.groups},
                          {"TILE_M", config.tile_m()},
                          {"TILE_N", config.tile_n},
                          {"STAGES", config.stages},

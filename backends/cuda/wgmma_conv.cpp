@@ -14,7 +14,8 @@ using device::Candidate;
 using device::Problem;
 using ir::Dim;
 
-constexpr int64_t most_box = 256;  // of the copy engine, along each axis
+constexpr int64_t most_box = 256;            // of the copy engine, along each axis
+constexpr int64_t most_scattered = 1 << 16;  // elements of a result that is written one by one
 
 /// A configuration, and the box of output pixels that a tile's rows are: `box_h` lines of `box_w` pixels.
 struct Config {
@@ -53,6 +54,7 @@ WgmmaWork work_of(const Contraction& c, const Config& config) {
 Support analyse(const Problem& problem, Contraction& c) {
   if (Support support = Contraction::analyse(problem, c); !support) return support;
   if (!c.conv) return Support::no("no convolution");
+  c.take_pool(problem);
   if (Support support = wgmma_supports(problem, c); !support) return support;
   if (c.kernel[0] * c.kernel[1] * c.strides[0] * c.strides[1] == 1)
     return Support::no("a window of one pixel, at every pixel");
@@ -83,6 +85,7 @@ Config best_box(const Contraction& c, const WgmmaConfig& base) {
   for (int64_t w = 8; w <= std::min<int64_t>(rows, (width + 7) / 8 * 8); w += 8) {
     if (w * c.strides[1] > most_box) break;
     Config config{base, w, std::clamp<int64_t>(height, 1, std::min(rows / w, most_box / 2 - c.kernel[0]))};
+    if (c.pooled && config.box_h % 2 && --config.box_h == 0) break;  // whole windows
     const int64_t tiles = divide_up(width, w) * divide_up(height, config.box_h);
     const std::pair cost = {tiles, (lines_of(c, config)) * w};
     if (cost < least) {
@@ -117,7 +120,16 @@ class WgmmaConv : public GeneratedTactic {
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
                                                const device::DeviceInfo&) const override {
-    return {uniform_layouts(problem)[0]};
+    std::vector<std::vector<ir::Layout>> found = {uniform_layouts(problem)[0]};
+    const Problem at_opt = problem.at_opt();
+    Contraction c;
+    if (!Contraction::analyse(at_opt, c) || !c.conv) return found;
+    c.take_pool(at_opt);
+    if (c.pooled && ir::product(at_opt.output(0).shape).constant() <= most_scattered) {
+      found.push_back(found[0]);  // before a flatten: so few cost less where they end than another kernel
+      found.back().back() = ir::Layout::plain;
+    }
+    return found;
   }
 
   std::vector<Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
@@ -127,6 +139,7 @@ class WgmmaConv : public GeneratedTactic {
       const Config box = best_box(c, {groups});
       for (int tile_n : {32, 48, 64, 96, 128, 192, 256})
         for (int split : {1, 2, 4, 8}) {
+          if (c.pooled && split == 8) continue;  // a window's pixels would lie in different blocks
           const bool wide = groups * tile_n > 512 || (tile_n > 32 && tile_n / 2 >= c.columns.constant());
           if (!wide) add_clusters(c, box, tile_n, split, gpu.multiprocessors, found);
         }
@@ -189,7 +202,8 @@ class WgmmaConv : public GeneratedTactic {
   }
 
   int in_place_input(const Problem& problem) const override {
-    return reusable_input(problem, contraction_of(problem));
+    const Contraction c = contraction_of(problem);
+    return c.pooled ? -1 : reusable_input(problem, c);
   }
 
   std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,

@@ -10,6 +10,7 @@
 #include "ops/control.h"
 #include "ops/evaluate.h"
 #include "ops/infer.h"
+#include "ops/pool.h"
 #include "ops/table.h"
 
 namespace burnish::cover {
@@ -28,6 +29,15 @@ bool runs(const ir::Graph& graph, ir::NodeId id) {
 bool fusible(const ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);
   return runs(graph, id) && ops::definition(node).fusion == ops::Fusion::pointwise && node.outputs.size() == 1;
+}
+
+/// A max pool whose windows cover its input once, two by two: behind a contraction it halves what leaves each tile.
+bool pools_in_pairs(const ir::Graph& graph, ir::NodeId id) {
+  const ir::Node& node = graph.node(id);
+  if (!runs(graph, id) || node.op != &ops::def::max_pool || node.outputs.size() != 1) return false;
+  const auto& pool = node.attributes.as<ops::MaxPoolAttributes>();
+  const auto all = [](const std::vector<int64_t>& list, int64_t value) { return std::all_of(list.begin(), list.end(), [&](int64_t each) { return each == value; }); };
+  return pool.kernel_shape == std::vector<int64_t>{2, 2} && pool.strides == pool.kernel_shape && all(pool.pads, 0) && all(pool.dilations, 1) && pool.auto_pad == "NOTSET";
 }
 
 bool anchors_regions(const ops::OpDef& op) {
@@ -55,6 +65,11 @@ class Grower {
       if (open.size() == 1) found.push_back(make(open));
       if (!goes_on || open.empty() || nodes_.size() >= most_nodes) break;
       const ir::NodeId next = earliest_user(open);
+      if (next && open.size() == 1 && graph_.node(anchor).op == &ops::def::conv && pools_in_pairs(graph_, next) && graph_.value(open[0]).uses.size() == 1 && !graph_.is_output(open[0])) {
+        add(next);
+        found.push_back(make(open_values()));
+        break;
+      }
       if (!next || !fusible(graph_, next)) break;
       add(next);
       pull_producers(next);

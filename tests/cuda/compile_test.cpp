@@ -47,7 +47,7 @@ TEST_P(Compile, EveryTemplate) {
         if (!everything) break;
       }
     }
-    EXPECT_TRUE(supported) << text;
+    EXPECT_TRUE(supported || (arch.number != 90 && cuda_tests::hopper_alone(text))) << text;
   }
 }
 

@@ -111,6 +111,27 @@ void add_contractions(Texts& texts) {
       "conv(%x0, %w1) : f16[2,48,6,5] %v1 = mul(%v0, %x2) : f16[2,48,6,5] nhwc yield %v1 }");
 }
 
+/// A 3x3 convolution with a pool of two by two behind it; with a residual, the sum is what is pooled.
+std::string pooled_conv(const std::string& dtype, int n, int c, int h, int w, int filters, bool residual,
+                        const char* out) {
+  const std::string y = fmt::format("{}[{},{},{},{}]", dtype, n, filters, h, w);
+  return fmt::format(
+      "graph problem(%x0: {0}[{1},{2},{3},{4}] nhwc, %w1: {0}[{5},{2},3,3], %w2: {0}[{5}]{6}) {{ %v0 = "
+      "conv(%x0, %w1, %w2) {{pads=[1,1,1,1]}} : {7} %v1 = {8} : {7} %v2 = max_pool(%v1) "
+      "{{kernel_shape=[2,2], strides=[2,2]}} : {0}[{1},{5},{9},{10}]{11} yield %v2 }}",
+      dtype, n, c, h, w, filters, residual ? ", %x3: " + y + " nhwc" : "", y,
+      residual ? "sub(%v0, %x3)" : "relu(%v0)", h / 2, w / 2, out);
+}
+
+void add_pooled(Texts& texts) {
+  for (const char* dtype : {"f16", "bf16"}) {
+    texts.push_back(pooled_conv(dtype, 2, 64, 28, 26, 136, false, " nhwc"));
+    texts.push_back(pooled_conv(dtype, 3, 72, 14, 14, 40, true, " nhwc"));
+    texts.push_back(pooled_conv(dtype, 2, 136, 6, 10, 72, true, ""));
+    texts.push_back(pooled_conv(dtype, 1, 16, 2, 34, 20, false, ""));
+  }
+}
+
 void add_pointwise(Texts& texts) {
   for (const char* dtype : {"f32", "f16", "bf16", "f64"}) {
     texts.push_back(
@@ -592,6 +613,7 @@ const Texts& small_problems() {
   static const Texts texts = [] {
     Texts made;
     add_contractions(made);
+    add_pooled(made);
     add_pointwise(made);
     add_depthwise_and_pools(made);
     add_rows(made);
@@ -606,6 +628,10 @@ const Texts& small_problems() {
     return made;
   }();
   return texts;
+}
+
+bool hopper_alone(const std::string& problem) {
+  return problem.find("conv(") != std::string::npos && problem.find("max_pool(") != std::string::npos;
 }
 
 Texts share_of_problems(size_t share) {

@@ -9,6 +9,9 @@ namespace burnish::cuda_tests {
 /// Small: the reference answers each in well under a second.
 const std::vector<std::string>& small_problems();
 
+/// Whether only sm_90's own kernels take the problem.
+bool hopper_alone(const std::string& problem);
+
 /// Into so many parts the tests are cut.
 inline constexpr size_t shares = 16;
 std::vector<std::string> share_of_problems(size_t share);

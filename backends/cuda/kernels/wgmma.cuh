@@ -4,8 +4,9 @@
 // they load for each other (SHARE_M: neighbours in rows share the right one, SHARE_N: in columns the left one), and may
 // share the inner dimension (SPLIT): each then sends its sums to the blocks that finish the rows.
 //
-// Defined before: Element; GROUPS_M (warpgroups), TILE_M (their rows), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR and
-// epilogue(); b_operand(p); multiply(sums, left, right, add); LeftTile, as wgmma_rows.cuh describes it; Sizes with columns and
+// Defined before: Element; POOLED (the epilogue takes windows of two by two pixels); GROUPS_M (warpgroups), TILE_M (their
+// rows), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR, epilogue() and fetch_operands(); b_operand(p); multiply(sums, left,
+// right, add); LeftTile, as wgmma_rows.cuh describes it; Sizes with columns and
 // column_tiles.
 
 constexpr int MULTIPLIERS = 128 * GROUPS_M, THREADS = MULTIPLIERS + 32;
@@ -24,15 +25,20 @@ BURNISH_DEVICE uint64_t matrix_at(uint32_t address) {
 
 constexpr int GROUP = VECTOR > 4 ? VECTOR : 4;  // elements that a thread sums and finishes at once
 
-BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int row, int column, const float (&total)[GROUP]) {
+/// Finishes `GROUP` elements of one output, from the sums of `row` or of the window of pixels that begins there.
+template <int PIXELS>
+BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int row, int column, const float (&total)[PIXELS][GROUP]) {
   if (row < 0) return;
 #pragma unroll
   for (int v = 0; v < GROUP; v += VECTOR) {
     if (column + v >= s.columns) break;
-    float part[VECTOR];
+    float part[PIXELS][VECTOR];
 #pragma unroll
-    for (int j = 0; j < VECTOR; ++j) part[j] = total[v + j];
-    epilogue(p, s, row, column + v, part);
+    for (int i = 0; i < PIXELS; ++i)
+#pragma unroll
+      for (int j = 0; j < VECTOR; ++j) part[i][j] = total[i][v + j];
+    if constexpr (PIXELS > 1) epilogue(p, s, row, column + v, part);
+    else epilogue(p, s, row, column + v, part[0]);
   }
 }
 
@@ -141,19 +147,28 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   }
   if constexpr (SPLIT > 1) barrier_wait(shared_address(&met), 0);
   else __syncthreads();
-  constexpr int PER_ROW = TILE_N / GROUP;
+  // An output is a row, or a window of two lines by two pixels: those lie in the same block, which has LINE / SPLIT pixels
+  // of each line, always pairs of neighbours.
+  constexpr int PER_ROW = TILE_N / GROUP, PIXELS = POOLED ? 4 : 1, OWN_LINE = LINE / SPLIT, PAIRS = POOLED ? OWN_LINE / 2 : 1;
+  constexpr int FINISHED = POOLED ? LINES / 2 * PAIRS : ROWS;
+  static_assert(!POOLED || (NEAR % 2 == 0 && LINES % 2 == 0 && LINE % 8 == 0));
+  const auto pixel_row = [](int output, int pixel) {  // of this block's
+    return POOLED ? (output / PAIRS * 2 + pixel / 2) * OWN_LINE + output % PAIRS * 2 + pixel % 2 : output;
+  };
   if (threadIdx.x < MULTIPLIERS) {
-    for (int i = threadIdx.x; i < ROWS * PER_ROW; i += MULTIPLIERS) {
-      const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
-      float total[GROUP] = {};
+    for (int i = threadIdx.x; i < FINISHED * PER_ROW; i += MULTIPLIERS) {
+      const int output = i / PER_ROW, column = i % PER_ROW * GROUP, first_row = pixel_row(output, 0);
+      float total[PIXELS][GROUP] = {};
 #pragma unroll
-      for (int block = 0; block < SPLIT; ++block)
+      for (int pixel = 0; pixel < PIXELS; ++pixel)
 #pragma unroll
-        for (int v = 0; v < GROUP; v += 4) {
-          const float4 x = *reinterpret_cast<const float4*>(tile + (block * ROWS + row) * SUM_STRIDE + column + v);
-          total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
-        }
-      finish(p, s, tile_of_left.row(s, row / NEAR * 8 + part * NEAR + row % NEAR), n0 + column, total);
+        for (int block = 0; block < SPLIT; ++block)
+#pragma unroll
+          for (int v = 0; v < GROUP; v += 4) {
+            const float4 x = *reinterpret_cast<const float4*>(tile + (block * ROWS + pixel_row(output, pixel)) * SUM_STRIDE + column + v);
+            total[pixel][v] += x.x; total[pixel][v + 1] += x.y; total[pixel][v + 2] += x.z; total[pixel][v + 3] += x.w;
+          }
+      finish(p, s, tile_of_left.row(s, first_row / NEAR * 8 + part * NEAR + first_row % NEAR), n0 + column, total);
     }
   }
   if constexpr (SHARE > 1) cluster_meet();  // no block leaves while others still arrive on its barriers

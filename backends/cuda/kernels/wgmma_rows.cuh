@@ -1,10 +1,11 @@
 // The left operand of wgmma.cuh where it is a matrix whose rows lie one behind the other.
 //
-// Every LeftTile offers: TAPS, products of 64 inner elements in one step; TAP_ROWS, by how many rows of shared memory
+// Every LeftTile offers: LINE and LINES, the pixels that the tile's rows are, where they are pooled; TAPS, products of 64 inner elements in one step; TAP_ROWS, by how many rows of shared memory
 // the operand of one of them lies behind that of the one before; LEFT_ROWS, the rows that a stage keeps for it; LEFT_BYTES,
 // what arrives there in one step; steps(); load(), which brings a step's, for all of `blocks` where SHARE_N of them share
 // it (this one is the `member`th); and row(), the output's row that row `r` of the tile is, or -1.
 
+constexpr int LINE = 8, LINES = TILE_M / LINE;
 constexpr int TAPS = 1, TAP_ROWS = 0, LEFT_ROWS = TILE_M, LEFT_BYTES = TILE_M * 128;
 
 struct LeftTile {

@@ -6,6 +6,7 @@
 // Defined before: BOX_W (a multiple of 8), BOX_H, TAPS (the window's height, or 1); Sizes with images, out_height,
 // out_width, boxes_down, boxes_across, channel_blocks, kernel_h, kernel_w, stride_h, stride_w, pad_h and pad_w.
 
+constexpr int LINE = BOX_W, LINES = BOX_H;
 constexpr int TAP_ROWS = BOX_W, LEFT_ROWS = TILE_M + (TAPS - 1) * BOX_W, LEFT_BYTES = (BOX_H + TAPS - 1) * BOX_W * 128;
 
 struct LeftTile {
