@@ -409,6 +409,19 @@ std::string Epilogue::stores_text() const {
   return text;
 }
 
+std::string Epilogue::fetch_text() const {
+  std::string text =
+      "BURNISH_DEVICE void fetch_operands(const Operands& p, const Sizes& s, int n) {\n  if (n >= s.columns) "
+      "return;\n";
+  for (size_t i = 0; i < values_.size(); ++i) {
+    const Operand& each = operands_[i];
+    const bool by_columns = each.column.is(1) && each.row.is(0) && each.batch.is(0);
+    if (by_columns && problem_.is_weight(problem_.input_index(values_[i])))
+      text += fmt::format("  fetch_line({} + n);\n", each.pointer);
+  }
+  return text + "}\n";
+}
+
 std::string Epilogue::text() const {
   BodyText body(problem_);
   const std::string results = results_text(body);

@@ -64,6 +64,9 @@ class Epilogue {
   /// The same in two, so that loads of many elements are under way together: `Loaded load_operands(p, s, row,
   /// n)`, and epilogue() with a Loaded behind its sums.
   std::string text_in_parts() const;
+  /// `fetch_operands(p, s, n)`, which asks L2 for what the epilogue will read of weights for column n of s.columns
+  /// and its neighbours in 64 bytes.
+  std::string fetch_text() const;
 
  private:
   struct Operand {

@@ -284,8 +284,8 @@ std::string operands_declaration(const device::Problem& problem) {
   return "struct Operands {\n" + inputs + constants + outputs +
          "  char* workspace;\n  const char* ahead;\n  uint64_t ahead_bytes;\n};\n"
          "/// As wait_for_inputs(), having asked for the next kernel's weights.\n"
-         "BURNISH_DEVICE void wait_for_inputs(const Operands& p) {\n  fetch_ahead(p.ahead, p.ahead_bytes);\n "
-         " wait_for_inputs();\n}\n";
+         "BURNISH_DEVICE void wait_for_inputs(const Operands& p) {\n  if (threadIdx.x == 0) Ahead(p.ahead, "
+         "p.ahead_bytes, 1).fetch();\n  wait_for_inputs();\n}\n";
 }
 
 int weight_order(const device::Problem& problem, int input) {

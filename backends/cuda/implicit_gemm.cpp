@@ -159,8 +159,9 @@ class ImplicitGemm : public GeneratedTactic {
                            {"A_MODE", static_cast<int>(left_mode(contraction))},
                            {"B_MODE", static_cast<int>(right_mode(problem, contraction))}}) +
            operand("a_operand", contraction.left, contraction.left_offset) +
-           operand("b_operand", contraction.right, 0) + Epilogue(problem, contraction).text() + "}\n" +
-           kernel_text("tensor_core") + "namespace burnish {\n" + kernel_text("implicit_gemm");
+           operand("b_operand", contraction.right, 0) + Epilogue(problem, contraction).text() +
+           Epilogue(problem, contraction).fetch_text() + "}\n" + kernel_text("tensor_core") +
+           "namespace burnish {\n" + kernel_text("implicit_gemm");
   }
 
   Sizes sizes(const Problem& problem, const std::string& candidate) const override {

@@ -24,14 +24,19 @@ class Pool : public GeneratedTactic {
                                         !problem.body().value(problem.node(0).outputs[1]).uses.empty()))
       return Support::no("it gives no indices");
     if (x.rank() != 3 && x.rank() != 4) return Support::no("pooling of rank {}", x.rank());
-    if (x.layout != problem.output(0).layout) return Support::no("it keeps the layout");
+    if (x.layout != problem.output(0).layout && !scatters(problem)) return Support::no("it keeps the layout");
     if (!is_floating(x.dtype)) return Support::no("it takes floats");
     return window(problem) ? Support::yes() : Support::no("pads that depend on the input's size");
   }
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
                                                const device::DeviceInfo&) const override {
-    return uniform_layouts(problem);
+    auto sets = uniform_layouts(problem);
+    if (!problem.single(ops::def::max_pool) && !problem.single(ops::def::average_pool)) return sets;
+    const Problem at_opt = problem.at_opt();
+    if (at_opt.input(0).rank() == 4 && at_opt.output_count() == 1 && ir::product(at_opt.output(0).shape).constant() <= most_scattered)
+      sets.insert(sets.begin() + 1, {ir::Layout::nhwc, ir::Layout::plain});  // before a flatten
+    return sets;
   }
 
   std::string source(const Problem& problem, const std::string&, const Arch&) const override {
@@ -44,6 +49,7 @@ class Pool : public GeneratedTactic {
                                              : "__int_as_float(0x7f800000)") +
            constants_text({{"VECTOR", vector(problem)},
                            {"CHANNELS_LAST", x.layout == ir::Layout::nhwc},
+                           {"SCATTERED", scatters(problem)},
                            {"MAXIMUM", maximum},
                            {"COUNT_PADDING", count_padding}}) +
            kernel_text("pool");
@@ -92,6 +98,12 @@ class Pool : public GeneratedTactic {
   }
 
  private:
+  /// Channels that lie side by side and then apart, written one by one: few cost less so than another kernel.
+  static constexpr int64_t most_scattered = 1 << 16;
+  static bool scatters(const Problem& problem) {
+    return problem.input(0).layout == ir::Layout::nhwc && problem.output(0).layout == ir::Layout::plain;
+  }
+
   static int vector(const Problem& problem) {
     const ir::TensorType& x = problem.input(0);
     if (x.layout != ir::Layout::nhwc || !x.shape[1].is_constant()) return 1;

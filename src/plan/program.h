@@ -30,7 +30,7 @@ struct Program {
   std::map<int32_t, Tensor> constants;
 
   int streams = 1;        ///< the most that a run's steps are spread over
-  bool prefetch = false;  ///< a kernel asks for the weights of the next one, so that they are in the cache when that starts
+  bool prefetch = false;  ///< kernels ask for weights of those behind them, which find them in the cache
 
   const device::Choice& choice(ir::NodeId id) const { return choices[static_cast<size_t>(id.index)]; }
   const device::Kernel* kernel(ir::NodeId id) const { return kernels[static_cast<size_t>(id.index)].get(); }

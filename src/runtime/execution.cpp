@@ -259,16 +259,44 @@ void Execution::prepare_streams(Ready& ready) {
 }
 
 void Execution::prepare_prefetch(Ready& ready) {
+  constexpr double bytes_per_us = 2e6;      // that memory brings
+  constexpr int64_t most_ahead = 20 << 20;  // of what was asked for and not yet read: more would drive each other out of the cache
+  constexpr int64_t piece = 64 << 10;
+  struct Weights {
+    size_t step;
+    const Tensor* tensor;  // the largest
+    int64_t asked = 0;     // bytes, from the first on
+    int64_t missing() const { return tensor->bytes() - asked; }
+  };
   const std::vector<plan::Step>& steps = ready.segment.steps;
-  std::map<int, size_t> last;  // the last kernel seen of each stream
+  std::vector<Weights> all;
   for (size_t i = 0; i < steps.size(); ++i) {
     if (!steps[i].kernel) continue;
-    if (const auto before = last.find(steps[i].stream); before != last.end()) {
-      const std::vector<Tensor>& constants = program_->choice(steps[i].node).constants;
-      const auto largest = std::max_element(constants.begin(), constants.end(), [](const Tensor& a, const Tensor& b) { return a.bytes() < b.bytes(); });
-      if (largest != constants.end()) ready.pointers[before->second].ahead = &*largest;
+    const std::vector<Tensor>& constants = program_->choice(steps[i].node).constants;
+    const auto largest = std::max_element(constants.begin(), constants.end(), [](const Tensor& a, const Tensor& b) { return a.bytes() < b.bytes(); });
+    if (largest != constants.end()) all.push_back({i, &*largest});
+  }
+  size_t read = 0, next = 0;  // of `all`: what earlier kernels read lies before, what was asked for whole
+  int64_t ahead = 0;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (!steps[i].kernel) continue;
+    int64_t own = 0;  // what the kernel itself waits for
+    for (; read < all.size() && all[read].step <= i; ++read) {
+      own = all[read].missing();
+      ahead -= all[read].asked;
     }
-    last[steps[i].stream] = i;
+    next = std::max(next, read);
+    while (next < all.size() && all[next].missing() == 0) ++next;
+    if (next == all.size()) break;
+    const double microseconds = std::max(2.0, program_->choice(steps[i].node).microseconds);
+    const int64_t brought = static_cast<int64_t>(microseconds * bytes_per_us) - own;
+    const int64_t fits = std::min(brought, most_ahead - ahead);
+    const int64_t bytes = fits >= all[next].missing() ? all[next].missing() : fits / piece * piece;
+    if (bytes <= 0) continue;
+    ready.pointers[i].ahead = static_cast<const char*>(all[next].tensor->raw()) + all[next].asked;
+    ready.pointers[i].ahead_bytes = bytes;
+    all[next].asked += bytes;
+    ahead += bytes;
   }
 }
 
@@ -299,10 +327,8 @@ void Execution::enqueue_step(Ready& ready, size_t i, device::Stream& stream) {
   }
   char* workspace = static_cast<char*>(arena_.raw()) + step.workspace_offset;
   device::Arguments arguments{pointers.inputs, pointers.outputs, program_->choice(step.node).constants, workspace};
-  if (pointers.ahead) {
-    arguments.ahead = pointers.ahead->raw();
-    arguments.ahead_bytes = static_cast<size_t>(pointers.ahead->bytes());
-  }
+  arguments.ahead = pointers.ahead;
+  arguments.ahead_bytes = static_cast<size_t>(pointers.ahead_bytes);
   step.kernel->enqueue(stream, arguments);
 }
 

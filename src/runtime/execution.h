@@ -62,7 +62,8 @@ class Execution {
   void enqueue_steps(Ready& ready, device::Stream& caller);
   void enqueue_step(Ready& ready, size_t i, device::Stream& stream);
   void prepare_streams(Ready& ready);
-  /// Tells each kernel the largest packed weight of the next one on its stream.
+  /// Tells each kernel what to ask for of the packed weights that kernels behind it read first: as much as memory can bring
+  /// while it runs, and the cache can keep.
   void prepare_prefetch(Ready& ready);
   void profile_steps(Ready& ready, Run& run);
   void run_host_node(ir::NodeId id, Run& run);

@@ -15,7 +15,8 @@ struct Execution::Ready {
   struct Pointers {
     std::vector<const void*> inputs;
     std::vector<void*> outputs;
-    const Tensor* ahead = nullptr;  // Arguments::ahead
+    const char* ahead = nullptr;  // Arguments::ahead
+    int64_t ahead_bytes = 0;
   };
   std::vector<Pointers> pointers;
   /// Where a run is this plan and no more: the shapes of its inputs (Execution::run_again).

@@ -192,6 +192,10 @@ void add_depthwise_and_pools(Texts& texts) {
           "pads=[1,1,1,1], count_include_pad=true}} : {0}[2,9,13,11]{1} yield %v0 }}",
           dtype, layout));
     }
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,20,13,11] nhwc) {{ %v0 = max_pool(%x0) {{kernel_shape=[3,2], "
+                    "strides=[2,2]}} : {0}[2,20,6,5] yield %v0 }}",
+                    dtype));
   }
 }
 

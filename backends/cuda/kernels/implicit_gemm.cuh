@@ -3,7 +3,7 @@
 // blocks share the inner dimension: each sends its sums to the blocks that finish the rows.
 //
 // Defined before this text: Element; TILE_M, TILE_N, WARPS_M, WARPS_N, STAGES, SPLIT; CONV, A_MODE, B_MODE, GROUPED;
-// VECTOR and epilogue(); with BURNISH_PROLOGUE, stage_prologue(), prologue() and STAGED, where what they share lies in
+// VECTOR, epilogue() and fetch_operands(); with BURNISH_PROLOGUE, stage_prologue(), prologue() and STAGED, where what they share lies in
 // shared memory; Sizes with rows (output pixels of an image, or of a matrix), total_rows, columns, inner and, for A and B,
 // what their modes read.
 
@@ -269,6 +269,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
 #ifdef BURNISH_PROLOGUE
   if constexpr (STAGED_EARLY) stage_prologue(p, s, shared + STAGED);
 #endif
+  if (!GROUPED && threadIdx.x < TILE_N / 32) fetch_operands(p, s, n0 + threadIdx.x * 32);
   wait_for_inputs(p);
 #ifdef BURNISH_PROLOGUE
   if constexpr (!STAGED_EARLY) stage_prologue(p, s, shared + STAGED);

@@ -1,5 +1,5 @@
 // The largest or the mean of each window: a thread takes VECTOR channels of one output pixel, and has the loads of BATCH
-// places of the window under way at a time. Defined before: Element, VECTOR, CHANNELS_LAST, MAXIMUM, COUNT_PADDING, input().
+// places of the window under way at a time. Defined before: Element, VECTOR, CHANNELS_LAST, SCATTERED (y has planes), MAXIMUM, COUNT_PADDING.
 constexpr int PLACES = Sizes::kernel_h * Sizes::kernel_w, BATCH = PLACES < 9 ? PLACES : 9;
 
 extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const Sizes s) {
@@ -47,5 +47,11 @@ extern "C" __global__ void __launch_bounds__(128) kernel(const Operands p, const
 #pragma unroll
     for (int v = 0; v < VECTOR; ++v) result[v] = result[v] / compute_t<Element>(count);
   }
-  store<Element, VECTOR>(p.y0 + image * s.y_image + c * s.y_c + oh * s.y_h + ow * s.y_w, result);
+  Element* y = p.y0 + image * s.y_image + c * s.y_c + oh * s.y_h + ow * s.y_w;
+  if constexpr (SCATTERED) {
+#pragma unroll
+    for (int v = 0; v < VECTOR; ++v) y[v * s.y_c] = narrow<Element>(result[v]);
+  } else {
+    store<Element, VECTOR>(y, result);
+  }
 }

@@ -246,19 +246,35 @@ BURNISH_DEVICE void wait_for_inputs() {
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
-/// Asks L2 for `bytes` that nothing writes any more, pieces in turn among the blocks.
-BURNISH_DEVICE void fetch_ahead(const char* from, uint64_t bytes) {
-#if __CUDA_ARCH__ >= 900
-  if (from == nullptr || threadIdx.x != 0) return;
-  const uint64_t blocks = uint64_t(gridDim.x) * gridDim.y * gridDim.z;
-  const uint64_t block = (uint64_t(blockIdx.z) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
-  constexpr uint64_t piece = 16 << 10;
-  for (uint64_t at = block * piece; at < bytes; at += blocks * piece) {
-    const uint32_t size = static_cast<uint32_t>(bytes - at < piece ? (bytes - at) / 16 * 16 : piece);
-    if (size > 0) asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(from + at)), "r"(size) : "memory");
+/// Asks L2 for the line that holds this.
+BURNISH_DEVICE void fetch_line(const void* pointer) { asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global(pointer))); }
+/// Asks L2 for this block's share of bytes that nothing writes any more. For one thread.
+struct Ahead {
+  const char *at, *end;
+  uint32_t slice;  // what one fetch() asks for: a multiple of 16 bytes
+
+  /// So that `fetches` of them ask for all.
+  BURNISH_DEVICE Ahead(const char* from, uint64_t bytes, int fetches) : at(from), end(from), slice(0) {
+    if (from == nullptr) return;
+    const uint32_t blocks = gridDim.x * gridDim.y * gridDim.z, block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
+    const uint64_t each = (bytes / 16 + blocks - 1) / blocks * 16, first = each * block, whole = bytes / 16 * 16;
+    at = from + (first < whole ? first : whole);
+    end = from + (first + each < whole ? first + each : whole);
+    slice = (uint32_t(end - at) / 16 + fetches - 1) / fetches * 16;
   }
+  BURNISH_DEVICE void fetch() {
+#if __CUDA_ARCH__ >= 900
+    constexpr uint32_t piece = 16 << 10;  // of one copy
+    for (uint32_t left = slice; left > 0 && at < end;) {
+      uint32_t size = left < piece ? left : piece;
+      if (end - at < size) size = uint32_t(end - at);
+      asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(at)), "r"(size) : "memory");
+      at += size;
+      left -= size;
+    }
 #endif
-}
+  }
+};
 /// From here on, once every block has said so, the next kernel's blocks may start (up to their own wait_for_inputs()).
 BURNISH_DEVICE void let_next_start() {
 #if __CUDA_ARCH__ >= 900

@@ -84,10 +84,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
         barrier_expect(shared_address(&full[i]), LEFT_BYTES + B_BYTES);
         load_b(i);
       }
-      wait_for_inputs(p);
+      wait_for_inputs();
       for (int i = 0; i < min(count, STAGES); ++i) load_a(i);
       let_next_start();
+      // What the copy engine is asked for comes in turn: weights of kernels behind this one between this one's steps.
+      Ahead ahead(p.ahead, p.ahead_bytes, max(count - STAGES, 1));
+      if (count <= STAGES) ahead.fetch();
       for (int i = STAGES; i < count; ++i) {
+        ahead.fetch();
         barrier_wait(shared_address(&empty[i % STAGES]), (i / STAGES & 1) ^ 1);
         barrier_expect(shared_address(&full[i % STAGES]), LEFT_BYTES + B_BYTES);
         load_b(i);
@@ -96,7 +100,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     }
     __syncwarp();
   } else {
-    wait_for_inputs(p);
+    if (threadIdx.x < (TILE_N + 31) / 32) fetch_operands(p, s, n0 + threadIdx.x * 32);
+    wait_for_inputs();
     let_next_start();
     const int group = threadIdx.x / 128;
     const auto release = [&](int i) {  // to all blocks that write into this one's stage
