@@ -15,6 +15,7 @@ std::span<const device::Tactic* const> all_tactics() {
       &cublaslt_tactic(),
       &wgmma_tactic(),
       &wgmma_conv_tactic(),
+      &stem_tactic(),
       &implicit_gemm_tf32_tactic(),
       &implicit_gemm_tactic(),
       &cudnn_tactic(),

@@ -14,6 +14,7 @@ const device::Tactic& concat_tactic();
 const device::Tactic& gather_tactic();
 const device::Tactic& wgmma_tactic();
 const device::Tactic& wgmma_conv_tactic();
+const device::Tactic& stem_tactic();
 const device::Tactic& implicit_gemm_tactic();
 const device::Tactic& implicit_gemm_tf32_tactic();
 const device::Tactic& depthwise_tactic();

@@ -42,6 +42,11 @@ void add_contractions(Texts& texts) {
     texts.push_back(conv(dtype, 3, 3, 33, 31, 32, 7, 2, 3, false));
     texts.push_back(conv(dtype, 1, 3, 20, 21, 17, 3, 2, 1, false, 1, "", " nhwc"));
     texts.push_back(conv(dtype, 1, 24, 10, 12, 16, 5, 1, 2, true, 1, "", ""));
+    // few channels: windows that begin at odd pixels, of odd and even widths
+    texts.push_back(conv(dtype, 2, 3, 19, 23, 40, 3, 1, 1, true, 1, "", " nhwc"));
+    texts.push_back(conv(dtype, 1, 3, 37, 50, 72, 11, 4, 2, false, 1, "", " nhwc"));
+    texts.push_back(conv(dtype, 3, 4, 18, 17, 30, 4, 3, 2, false, 1, "", ""));
+    texts.push_back(conv(dtype, 2, 1, 21, 40, 96, 7, 2, 3, true, 1, "", " nhwc"));
     for (const char* in : {"", " nhwc"}) {  // patches, of an image that they do not fill
       texts.push_back(conv(dtype, 2, 3, 35, 40, 72, 8, 8, 0, false, 1, in, " nhwc"));
       texts.push_back(conv(dtype, 1, 2, 48, 64, 24, 16, 8, 0, true, 1, in, " nhwc"));
