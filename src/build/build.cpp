@@ -35,6 +35,7 @@ void log_summary(const build_internal::ProgramContext& context, const BuildOptio
   options.on_log(fmt::format("{} rewrites, {} near misses", context.log.taken(), context.log.misses().size()));
   options.on_log(fmt::format("{} candidates timed, {} of them refused", context.tuner.timed(), context.tuner.rejected().size()));
   for (const std::string& line : context.tuner.rejected()) options.on_log("refused: " + line);
+  if (!context.tuner.gave_up().empty()) options.on_log("warning: " + context.tuner.gave_up());
 }
 
 }  // namespace

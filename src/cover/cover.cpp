@@ -324,11 +324,14 @@ std::vector<RefusedRegion> refused_regions(const ir::Graph& graph, const std::ve
   return refused;
 }
 
-}  // namespace
+struct Decided {
+  std::vector<Weighed> weighed;
+  std::vector<Decision> decisions;
+  double microseconds = 0;
+};
 
-Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options) {
-  Covered covered;
-  const std::vector<Weighed> weighed = weigh_all(graph, tuner, options);
+Decided decide(const ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options) {
+  Decided decided{weigh_all(graph, tuner, options), {}, 0};
   std::map<std::string, double> reformat_costs;
   const auto reformat_cost = [&](const ir::TensorType& type, ir::Layout from, ir::Layout to) {
     if (device::lies_alike(type.shape, from, to)) return 0.0;
@@ -339,10 +342,24 @@ Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options)
     // Without a kernel for it, nothing may need it.
     return reformat_costs[key] = timed ? timed->microseconds : 1e12;
   };
-  const std::vector<Decision> decisions = search(graph, weighed, reformat_cost, &covered.microseconds);
+  decided.decisions = search(graph, decided.weighed, reformat_cost, &decided.microseconds);
+  return decided;
+}
+
+}  // namespace
+
+Covered cover(ir::Graph& graph, tune::Tuner& tuner, const CoverOptions& options) {
+  const bool measures = tuner.measures();
+  Decided decided = decide(graph, tuner, options);
+  if (measures && !tuner.measures()) {  // given up on the way
+    tuner.start_over();
+    decided = decide(graph, tuner, options);
+  }
   tuner.expect_no_more();
-  covered.refused = refused_regions(graph, weighed, decisions);
-  covered.choices = Builder(graph, tuner).build(weighed, decisions);
+  Covered covered;
+  covered.microseconds = decided.microseconds;
+  covered.refused = refused_regions(graph, decided.weighed, decided.decisions);
+  covered.choices = Builder(graph, tuner).build(decided.weighed, decided.decisions);
   graph.remove_dead();
   covered.microseconds -= interleave_concats(graph, covered.choices, tuner);
   ir::verify(graph);

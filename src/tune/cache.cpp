@@ -84,6 +84,8 @@ void TuningCache::add(const std::string& device, const std::string& problem, Tri
   changed_ = true;
 }
 
+void TuningCache::forget(const std::string& device, const std::string& problem) { entries_.erase(device + '\t' + problem); }
+
 std::string TuningCache::text() const {
   std::string text = "# Burnish tuning cache: device, problem, then tactic, candidate and microseconds of each trial\n";
   for (const auto& [key, trials] : entries_) {

@@ -26,6 +26,7 @@ class TuningCache {
   /// Null where the problem was not tried on the device.
   const Trials* find(const std::string& device, const std::string& problem) const;
   void add(const std::string& device, const std::string& problem, Trials trials);
+  void forget(const std::string& device, const std::string& problem);
   /// Reads lines into the cache; throws Error naming the line.
   void parse(std::string_view text);
   std::string text() const;

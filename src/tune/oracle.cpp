@@ -1,10 +1,12 @@
 #include "tune/oracle.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "base/contention.h"
 #include "base/dispatch.h"
 #include "base/distance.h"
 #include "base/parallel.h"
@@ -358,8 +360,12 @@ TrialResult Trial::run(const device::Tactic& tactic, const device::Candidate& ca
     attempt.enqueue(*state.stream, 0);
     state.stream->synchronize();
     for (size_t i = 0; i < state.expected.size() && result.wrong.empty(); ++i) result.wrong = attempt.difference(i);
-    if (result.wrong.empty())
-      result.microseconds = state.device.measure([&](device::Stream& on, int which) { attempt.enqueue(on, which); }, static_cast<int>(state.sets.size()), budget_us);
+    if (!result.wrong.empty()) return;
+    const auto start = std::chrono::steady_clock::now();
+    const double waited = waited_for_processors_us();
+    result.microseconds = state.device.measure([&](device::Stream& on, int which) { attempt.enqueue(on, which); }, static_cast<int>(state.sets.size()), budget_us);
+    result.waited_us = waited_for_processors_us() - waited;
+    result.measuring_us = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
   });
   return result;
 }

@@ -21,7 +21,9 @@ std::vector<Tensor> expected_outputs(const device::Problem& problem);
 
 struct TrialResult {
   double microseconds = 0;
-  std::string wrong;  ///< how the result differs from the reference; empty where it agrees
+  std::string wrong;        ///< how the result differs from the reference; empty where it agrees
+  double measuring_us = 0;  ///< how long measuring took
+  double waited_us = 0;     ///< and of it, summed over threads, how long they waited for processors
 };
 
 /// Tries candidates of one problem: its inputs and the device's buffers are made once for all of them.

@@ -44,6 +44,9 @@ void give_back_memory() {
 #endif
 }
 
+/// On a host, the share of the time in which threads wait for processors from which on times say nothing; all threads count.
+constexpr double busy = 0.5;
+
 /// What marks the trial that a device did not survive: the builds after pass over it.
 constexpr std::string_view lost = "lost the device: ";
 
@@ -232,6 +235,7 @@ std::unique_ptr<Timed> Tuner::search(const device::Problem& problem,
 }
 
 const Trials* Tuner::known_trials(const device::Problem& problem, const std::vector<Timed>& ways) const {
+  if (!gave_up_.empty()) return nullptr;  // times and guesses are not to be compared
   const Trials* trials = cache_->find(device_->info().tuning_key, problem.text());
   return trials && same_ways(*trials, ways) ? trials : nullptr;  // the tactics may have changed since
 }
@@ -243,10 +247,29 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
     reference_ = {};  // before the next is made
     reference_ = {key, expected_outputs(problem)};
   }
+  const std::string& text = plain_or_not.text();
+  const auto doubtful = [&](const Tried& tried) { return device_->on_host() && tried.waited_us > busy * tried.measuring_us; };
+  Tried tried = try_all(problem, text, ways);
+  const bool again = doubtful(tried);
+  if (again) {
+    doubtful_us_ += tried.measuring_us;
+    tried = try_all(problem, text, ways);
+  }
+  cache_->add(device_->info().tuning_key, text, std::move(tried.trials));
+  if (again && doubtful(tried)) {
+    doubtful_.push_back(text);
+    doubtful_us_ += tried.measuring_us;
+    if (doubtful_us_ > options_.patience_us) give_up(tried);
+  }
+  give_back_memory();
+}
+
+Tuner::Tried Tuner::try_all(const device::Problem& problem, const std::string& text, const std::vector<Timed>& ways) {
   const CompileAhead::Codes codes = ahead_.take(problem, {ways.begin(), ways.end()});
-  const Trials* const earlier = cache_->find(device_->info().tuning_key, plain_or_not.text());
+  const Trials* const earlier = cache_->find(device_->info().tuning_key, text);
   std::unique_ptr<Trial> bench;
-  Trials trials;
+  Tried tried;
+  Trials& trials = tried.trials;
   for (size_t i = 0; i < ways.size(); ++i) {
     device::Alternative& trial = trials.emplace_back(device::Alternative{ways[i].tactic->name(), ways[i].candidate.id, 0, ""});
     if (const device::Alternative* fatal = fatal_trial(earlier, ways[i])) {
@@ -257,6 +280,8 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
       if (!bench) bench = std::make_unique<Trial>(problem, reference_.outputs, *device_);
       const TrialResult result = bench->run(*ways[i].tactic, ways[i].candidate, options_.budget_us, codes[i] ? &*codes[i] : nullptr);
       ++timed_;
+      tried.measuring_us += result.measuring_us;
+      tried.waited_us += result.waited_us;
       trial.microseconds = in_hundredths(result.microseconds);
       trial.refused = one_line(result.wrong);
       if (!result.wrong.empty()) rejected_.push_back(fmt::format("{}: {} {}: {}", problem.text(), trial.tactic, trial.candidate, result.wrong));
@@ -265,15 +290,24 @@ void Tuner::measure(const device::Problem& plain_or_not, std::vector<Timed>& way
       const std::string loss = why_lost(*device_);
       if (loss.empty()) continue;
       trial.refused = one_line(std::string(lost) + loss);
-      const std::string tried = trial.tactic + " " + trial.candidate;
+      const std::string culprit = trial.tactic + " " + trial.candidate;
       std::erase_if(trials, [](const device::Alternative& each) { return !each.refused.starts_with(lost); });
-      cache_->add(device_->info().tuning_key, plain_or_not.text(), std::move(trials));
-      fail("{} was being tried for '{}': {}; the tuning cache remembers it, and the next build passes over it", tried, problem.text(), loss);
+      cache_->add(device_->info().tuning_key, text, std::move(trials));
+      fail("{} was being tried for '{}': {}; the tuning cache remembers it, and the next build passes over it", culprit, problem.text(), loss);
     }
   }
-  cache_->add(device_->info().tuning_key, plain_or_not.text(), std::move(trials));
-  bench.reset();
-  give_back_memory();
+  return tried;
+}
+
+void Tuner::give_up(const Tried& last) {
+  for (const std::string& text : doubtful_) cache_->forget(device_->info().tuning_key, text);
+  options_.measure = false;
+  gave_up_ = fmt::format("the machine is too busy to measure kernels (threads waited for processors {:.0f}% of the time): the model chose them; build again when it is idle", 100 * last.waited_us / last.measuring_us);
+}
+
+void Tuner::start_over() {
+  known_.clear();
+  untimed_.clear();
 }
 
 }  // namespace burnish::tune

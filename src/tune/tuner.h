@@ -14,9 +14,10 @@
 namespace burnish::tune {
 
 struct TunerOptions {
-  bool measure = true;          ///< false: the model's first choice, untimed
-  double budget_us = 30'000;    ///< of measuring one candidate
-  int most_candidates = 8;      ///< per tactic
+  bool measure = true;           ///< false: the model's first choice, untimed
+  double budget_us = 30'000;     ///< of measuring one candidate
+  int most_candidates = 8;       ///< per tactic
+  double patience_us = 2e6;      ///< of measuring on a host whose processors others want, before it is given up
 };
 
 /// One way to run a problem, with its time.
@@ -30,6 +31,10 @@ struct Timed : Way {
 
 /// Ranks the device's tactics for a problem, times the best few, and accepts a candidate only when its result
 /// agrees with the reference. Answers are remembered by the problem's text, and in the cache.
+///
+/// On a host that others keep busy, threads that wait for each other wait for whole time slices: times are then off by
+/// factors of hundreds. A problem whose threads had to wait for processors is measured a second time; where that goes on,
+/// measuring is given up, none of those times is kept, and the model chooses.
 class Tuner {
  public:
   Tuner(std::shared_ptr<device::Device> device, std::shared_ptr<TuningCache> cache, TunerOptions options);
@@ -40,6 +45,12 @@ class Tuner {
   const Timed* best(const device::Problem& problem, bool allow_fallback = true);
   /// Of what best() tried for `problem`, the first refusal: "TACTIC CANDIDATE: REASON"; empty where there was none.
   std::string refusal(const device::Problem& problem) const;
+  /// False: the model ranks, from the start or since measuring was given up. Then start_over() and ask again, for what was
+  /// said before would be compared with it.
+  bool measures() const { return options_.measure; }
+  void start_over();
+  /// Why measuring was given up; empty where it was not.
+  const std::string& gave_up() const { return gave_up_; }
   /// Whether it is worth telling expect() of problems: what is measured must be compiled first, and that takes long.
   bool compiles_ahead() const { return options_.measure && ahead_.runs_ahead(); }
   /// Says that best() will be asked for `problem`: its candidates are compiled meanwhile, unless the cache knows their times.
@@ -75,6 +86,13 @@ class Tuner {
   /// Every tactic that supports the problem with its candidates; what was looked at goes to `alternatives`, if any.
   std::vector<Timed> ways_of(const device::Problem& problem, std::vector<device::Alternative>* alternatives);
   void measure(const device::Problem& problem, std::vector<Timed>& ways);
+  struct Tried {
+    Trials trials;
+    double measuring_us = 0, waited_us = 0;  ///< of all of them, as in TrialResult
+  };
+  /// `text`: what the cache knows the problem by, which is at its opt sizes here.
+  Tried try_all(const device::Problem& problem, const std::string& text, const std::vector<Timed>& ways);
+  void give_up(const Tried& last);
   /// What the cache knows of these ways, all of them; null where they must be tried.
   const Trials* known_trials(const device::Problem& problem, const std::vector<Timed>& ways) const;
 
@@ -94,6 +112,9 @@ class Tuner {
   };
   Reference reference_;
   int timed_ = 0;
+  double doubtful_us_ = 0;             ///< spent on times that say nothing
+  std::vector<std::string> doubtful_;  ///< the problems' texts
+  std::string gave_up_;
   std::vector<std::string> rejected_;
   CompileAhead ahead_;  // last: its threads end before all else
 };

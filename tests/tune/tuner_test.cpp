@@ -2,6 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "../support/crowd.h"
 #include "cover/cover.h"
 #include "fake_device.h"
 #include "ops/table.h"
@@ -91,6 +97,69 @@ TEST(Tuner, ALostDeviceEndsTheBuildAndTheNextOnePassesOverWhatLostIt) {
   EXPECT_THAT(timed->alternatives.at(0).refused, HasSubstr("lost the device"));
   // And all of it is measured now.
   EXPECT_EQ(kept->find("fake", problem.text())->size(), 2u);
+}
+
+/// A device on which measuring takes a while, so that it is seen who waits meanwhile.
+class SlowDevice : public FakeDevice {
+ public:
+  using FakeDevice::FakeDevice;
+  double measure(const std::function<void(device::Stream&, int)>&, int, double) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return 1;
+  }
+};
+
+/// Whether the system tells how long threads waited.
+bool tells_of_waiting() { return std::filesystem::exists("/proc/self/schedstat"); }
+
+TEST(Tuner, WhatThreadsHadToWaitInIsMeasuredAgainAndKept) {
+  if (!tells_of_waiting()) GTEST_SKIP();
+  FakeTactic tactic("fake", ir::Layout::plain);
+  auto crowd = std::make_optional<testing::Crowd>();
+  int tried = 0;
+  tactic.on_load = [&](const device::Problem&) {
+    if (++tried == 2) crowd.reset();
+  };
+  const auto device = std::make_shared<SlowDevice>(std::vector<const device::Tactic*>{&tactic});
+  const auto cache = std::make_shared<TuningCache>("");
+  Tuner tuner(device, cache, {});
+  const device::Problem problem = device::Problem::parse(conv);
+  ASSERT_NE(tuner.best(problem), nullptr);
+  EXPECT_TRUE(tuner.best(problem)->measured);
+  EXPECT_EQ(tried, 2);
+  EXPECT_TRUE(tuner.measures());
+  EXPECT_NE(cache->find("fake", problem.text()), nullptr);
+}
+
+TEST(Tuner, OnABusyMachineTheModelChooses) {
+  if (!tells_of_waiting()) GTEST_SKIP();
+  FakeTactic first("fake.first", ir::Layout::plain), second("fake.second", ir::Layout::plain);
+  const auto device = std::make_shared<SlowDevice>(std::vector<const device::Tactic*>{&first, &second});
+  const auto cache = std::make_shared<TuningCache>("");
+  TunerOptions options;
+  options.patience_us = 1;
+  Tuner busy(device, cache, options);
+  ir::Graph graph = network();
+  std::optional<cover::Covered> covered;
+  {
+    const testing::Crowd crowd;
+    covered = cover::cover(graph, busy, {});
+  }
+  EXPECT_FALSE(busy.measures());
+  EXPECT_THAT(busy.gave_up(), HasSubstr("too busy"));
+  EXPECT_EQ(cache->size(), 0u) << cache->text();
+
+  options.measure = false;
+  Tuner untimed(device, std::make_shared<TuningCache>(""), options);
+  ir::Graph same = network();
+  const cover::Covered expected = cover::cover(same, untimed, {});
+  const std::vector<ir::NodeId> order = graph.order(), expected_order = same.order();
+  ASSERT_EQ(order.size(), expected_order.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    const device::Choice& choice = covered->choices[static_cast<size_t>(order[i].index)];
+    EXPECT_EQ(choice.tactic, expected.choices[static_cast<size_t>(expected_order[i].index)].tactic);
+    EXPECT_EQ(choice.microseconds, 0);
+  }
 }
 
 }  // namespace

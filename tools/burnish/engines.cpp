@@ -78,7 +78,9 @@ Engine build_with_progress(const Model& model, const CommonOptions& options) {
   ProgressLine progress(options.quiet);
   BuildOptions asked = build_options(options);
   asked.on_progress = [&](double fraction, const std::string& what) { progress.show(fraction, what); };
-  if (options.verbose > 0) asked.on_log = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  asked.on_log = [&](const std::string& line) {
+    if (options.verbose > 0 || (line.starts_with("warning: ") && !options.quiet)) fmt::print(stderr, "{}\n", line);
+  };
   return build(model, asked);
 }
 
