@@ -45,31 +45,50 @@ struct Tiles {
   static BURNISH_DEVICE int clusters() { return gridDim.x / SHARE; }
 };
 
-/// A thread's sums of a tile: of two rows, eight neighbours in each 32 columns.
-BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, const LeftTile& tile, int n0, const float (&sums)[TILE_N / 2]) {
-  constexpr int PARTS = 8 / VECTOR, SLICES = TILE_N / 32, TOGETHER = SLICES < 4 ? SLICES : 4;
-  const int near = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, first = n0 + threadIdx.x % 4 * 8;
-  const int rows[2] = {tile.row(s, near), tile.row(s, near + 8)};
+/// The end of a tile for one thread, whose sums are eight neighbours in each 32 columns of two rows. What else it reads is
+/// on its way some slices of 64 columns ahead, those of the first since before the products.
+struct Finish {
+  static constexpr int PARTS = 8 / VECTOR, GROUPS = TILE_N % 64 ? 1 : 2, SLICES = TILE_N / (32 * GROUPS), AHEAD = SLICES < 4 ? SLICES : 2;
+  static constexpr int COUNT = GROUPS * 2 * PARTS;  // of epilogues in a slice
+
+  int rows[2], first;
+  Loaded loaded[AHEAD][COUNT];
+
+  BURNISH_DEVICE Finish(const Operands& p, const Sizes& s, const LeftTile& tile, int n0) : first(n0 + threadIdx.x % 4 * 8) {
+    const int near = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
+    rows[0] = tile.row(s, near);
+    rows[1] = tile.row(s, near + 8);
 #pragma unroll
-  for (int slice = 0; slice < SLICES; slice += TOGETHER) {
-    Loaded loaded[TOGETHER][2][PARTS];
+    for (int slice = 0; slice < AHEAD; ++slice) load(p, s, slice);
+  }
+
+  static BURNISH_DEVICE int row_of(int i) { return i / PARTS % 2; }
+  BURNISH_DEVICE int column(int slice, int i) const { return first + (slice * GROUPS + i / (2 * PARTS)) * 32 + i % PARTS * VECTOR; }
+
+  BURNISH_DEVICE void load(const Operands& p, const Sizes& s, int slice) {
 #pragma unroll
-    for (int i = 0; i < TOGETHER * 2 * PARTS; ++i) {
-      const int here = i / (2 * PARTS), r = i / PARTS % 2, v = i % PARTS, column = first + (slice + here) * 32 + v * VECTOR;
-      if (slice + here < SLICES && column < s.columns) loaded[here][r][v] = load_operands(p, s, max(rows[r], 0), column);  // so that both rows may share what is one for all
-    }
+    for (int i = 0; i < COUNT; ++i)  // of some row where a tile has none, so that both rows share what is one for all
+      if (column(slice, i) < s.columns) loaded[slice % AHEAD][i] = load_operands(p, s, max(rows[row_of(i)], 0), column(slice, i));
+  }
+
+  BURNISH_DEVICE void run(const Operands& p, const Sizes& s, const float (&sums)[TILE_N / 2]) {
 #pragma unroll
-    for (int i = 0; i < TOGETHER * 2 * PARTS; ++i) {
-      const int here = i / (2 * PARTS), r = i / PARTS % 2, v = i % PARTS, column = first + (slice + here) * 32 + v * VECTOR;
-      if (slice + here < SLICES && rows[r] >= 0 && column < s.columns) {
-        float part[VECTOR];
+    for (int slice = 0; slice < SLICES; ++slice) {
 #pragma unroll
-        for (int j = 0; j < VECTOR; ++j) part[j] = sums[((slice + here) * 4 + (v * VECTOR + j) / 2) * 4 + r * 2 + (v * VECTOR + j) % 2];
-        epilogue(p, s, rows[r], column, part, loaded[here][r][v]);
-      }
+      for (int i = 0; i < COUNT; ++i)
+        if (rows[row_of(i)] >= 0 && column(slice, i) < s.columns) {
+          float part[VECTOR];
+#pragma unroll
+          for (int j = 0; j < VECTOR; ++j) {
+            const int at = i % PARTS * VECTOR + j;  // of the eight
+            part[j] = sums[((slice * GROUPS + i / (2 * PARTS)) * 4 + at / 2) * 4 + row_of(i) * 2 + at % 2];
+          }
+          epilogue(p, s, rows[row_of(i)], column(slice, i), part, loaded[slice % AHEAD][i]);
+        }
+      if (slice + AHEAD < SLICES) load(p, s, slice + AHEAD);
     }
   }
-}
+};
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p, const Sizes s, const __grid_constant__ TensorMap left) {
   const int member_m = blockIdx.x % SHARE_M, member_n = blockIdx.x % SHARE / SHARE_M;  // among those that share
@@ -125,6 +144,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
       }
     };
     for (; tiles.valid(); tiles.advance()) {
+      Finish finish(p, s, LeftTile(s, tiles.row()), tiles.column() * TILE_N);
       float sums[TILE_N / 2];
       int before = 0;
       for (int i = 0; i < steps; ++i, stage.advance()) {
@@ -144,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
       products_wait<0>();
       products_done(sums);
       release(before);
-      finish(p, s, LeftTile(s, tiles.row()), tiles.column() * TILE_N, sums);
+      finish.run(p, s, sums);
       __syncwarp();
     }
   }
