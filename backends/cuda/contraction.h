@@ -64,8 +64,8 @@ class Epilogue {
   /// The same in two, so that loads of many elements are under way together: `Loaded load_operands(p, s, row,
   /// n)`, and epilogue() with a Loaded behind its sums.
   std::string text_in_parts() const;
-  /// `fetch_operands(p, s, n)`, which asks L2 for what the epilogue will read of weights for column n of s.columns
-  /// and its neighbours in 64 bytes.
+  /// `fetch_operands(p, s, n)`, which asks L2 for what the epilogue will read of weights for column n of
+  /// s.columns and its neighbours in 64 bytes.
   std::string fetch_text() const;
 
  private:
@@ -121,6 +121,7 @@ int reusable_input(const device::Problem& problem, const Contraction& contractio
 Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weights, bool by_threads = false);
 /// The same of a convolution's weights, with inner tiles that are one position in the window and a block of
 /// channels each: [block of channels][row / taps][column][row % taps] of the window.
-Tensor pack_window_tiles(const Contraction& contraction, int tile_n, int taps, const Tensor& weights);
+Tensor pack_window_tiles(const Contraction& contraction, int tile_n, int taps, const Tensor& weights,
+                         bool by_threads = false);
 
 }  // namespace burnish::cuda

@@ -56,10 +56,10 @@ Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights, bool 
   });
 }
 
-Tensor pack_window_tiles(const Contraction& c, int tile_n, int taps, const Tensor& weights) {
+Tensor pack_window_tiles(const Contraction& c, int tile_n, int taps, const Tensor& weights, bool by_threads) {
   const int64_t tile_k = 128 / dtype_bytes(c.dtype), channels = c.channels.constant(), kernel_w = c.kernel[1],
                 window = c.kernel[0] * kernel_w, k_tiles = divide_up(channels, tile_k) * window;
-  return pack(c, tile_n, k_tiles, weights, false, [=](int64_t tile, int64_t k) {
+  return pack(c, tile_n, k_tiles, weights, by_threads, [=](int64_t tile, int64_t k) {
     const int64_t channel = tile / window * tile_k + k, position = tile % window / taps,
                   row = position / kernel_w * taps + tile % taps, column = position % kernel_w;
     return channel < channels ? channel * window + row * kernel_w + column : int64_t{-1};

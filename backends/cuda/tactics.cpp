@@ -8,8 +8,8 @@ namespace burnish::cuda {
 
 std::span<const device::Tactic* const> all_tactics() {
   static const device::Tactic* const tactics[] = {
-      &wgmma_attention_tactic(),
       &attention_tactic(),
+      &wgmma_attention_tactic(),
       &depthwise_tactic(),
       &vector_product_tactic(),
       &cublaslt_tactic(),

@@ -28,8 +28,8 @@ WgmmaConfig WgmmaConfig::parse(const std::string& id, std::string_view tactic) {
               within(c.tile_n, 16, 256) && within(c.stages, 1, 16) && within(c.split, 1, 8) &&
               power(c.split) && within(c.share_m, 1, 4) && within(c.share_n, 1, 4) && power(c.share_m) &&
               power(c.share_n) && c.cluster() <= 8 &&
-              (c.blocks == 0 || (c.groups == 2 && c.split == 1 && c.tile_n % 32 == 0 &&
-                                 within(c.blocks, c.cluster(), 1 << 16) && c.blocks % c.cluster() == 0)),
+              (c.blocks == 0 ||
+               (c.may_stay() && within(c.blocks, c.cluster(), 1 << 16) && c.blocks % c.cluster() == 0)),
           "'{}' is no candidate of {}", id, tactic);
   return c;
 }
@@ -104,6 +104,21 @@ Launch WgmmaWork::launch(const WgmmaConfig& config) const {
   launch.cluster = {static_cast<unsigned>(config.share_m), static_cast<unsigned>(config.share_n),
                     static_cast<unsigned>(config.split)};
   return launch;
+}
+
+std::vector<device::Candidate> offered(std::vector<device::Candidate> plain,
+                                       std::vector<device::Candidate> staying) {
+  for (std::vector<device::Candidate>* list : {&plain, &staying})
+    std::stable_sort(list->begin(), list->end(), [](const device::Candidate& a, const device::Candidate& b) {
+      return a.estimate_us < b.estimate_us;
+    });
+  constexpr size_t half = 4;
+  const auto place = [&](size_t at) {
+    return plain.begin() + static_cast<std::ptrdiff_t>(std::min(at, plain.size()));
+  };
+  plain.insert(place(half), staying.begin(),
+               staying.begin() + static_cast<std::ptrdiff_t>(std::min(half, staying.size())));
+  return plain;
 }
 
 Support wgmma_supports(const device::Problem& problem, const Contraction& c) {

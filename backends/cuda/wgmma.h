@@ -18,10 +18,14 @@ struct WgmmaConfig {
 
   int tile_m() const { return 64 * groups; }
   int cluster() const { return split * share_m * share_n; }
-  /// Blocks that run at a time, one on a multiprocessor: an H100's 132 hold 66 clusters of two, but only 30
-  /// of four and 15 of eight.
+  /// Whether blocks may stay, as kernels/wgmma_persistent.cuh has it, and a tile is worth that.
+  bool may_stay() const {
+    return groups >= 2 && split == 1 && (tile_n == 128 || (groups == 2 && (tile_n == 192 || tile_n == 256)));
+  }
+  /// Blocks that run at a time in whole clusters, one on a multiprocessor: an H100's 132 hold 66 clusters of
+  /// two, but only 30 of four and 15 of eight.
   int places(int multiprocessors) const {
-    return cluster() > 2 ? multiprocessors * 10 / 11 : multiprocessors;
+    return (cluster() > 2 ? multiprocessors * 10 / 11 : multiprocessors) / cluster() * cluster();
   }
   std::string id() const;
   /// What id() wrote, behind which more may follow. Throws Error naming `tactic` where it is none of its own.
@@ -45,6 +49,11 @@ struct WgmmaWork {
   /// The launch but for its map.
   Launch launch(const WgmmaConfig& config) const;
 };
+
+/// Candidates as the tuner is to meet them, which tries the first few: the best of either kind in turn by
+/// fours, the plain ones first, as what nothing is measured for takes the very first.
+std::vector<device::Candidate> offered(std::vector<device::Candidate> plain,
+                                       std::vector<device::Candidate> staying);
 
 /// f16 or bf16 in one product with a weight: what the kernel takes of any problem.
 Support wgmma_supports(const device::Problem& problem, const Contraction& contraction);

@@ -134,17 +134,17 @@ class WgmmaConv : public GeneratedTactic {
 
   std::vector<Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
     const Contraction c = contraction_of(any.at_opt());
-    std::vector<Candidate> found;
+    std::vector<Candidate> found, staying;
     for (int groups : {1, 2, 3, 4}) {
       const Config box = best_box(c, {groups});
       for (int tile_n : {32, 48, 64, 96, 128, 192, 256})
         for (int split : {1, 2, 4, 8}) {
           if (c.pooled && split == 8) continue;  // a window's pixels would lie in different blocks
           const bool wide = groups * tile_n > 512 || (tile_n > 32 && tile_n / 2 >= c.columns.constant());
-          if (!wide) add_clusters(c, box, tile_n, split, gpu.multiprocessors, found);
+          if (!wide) add_clusters(c, box, tile_n, split, gpu.multiprocessors, found, staying);
         }
     }
-    sort(found);
+    found = offered(std::move(found), std::move(staying));
     constexpr size_t worth_offering = 24;  // the tuner tries fewer, tests all
     if (found.size() > worth_offering) found.resize(worth_offering);
     return found;
@@ -172,6 +172,8 @@ class WgmmaConv : public GeneratedTactic {
     sizes.add("out_width", c.out_width);
     sizes.add("boxes_down", ir::ceil_div(c.out_height, config.box_h));
     sizes.add("boxes_across", ir::ceil_div(c.out_width, config.box_w));
+    sizes.add("row_tiles",
+              c.images * ir::ceil_div(c.out_height, config.box_h) * ir::ceil_div(c.out_width, config.box_w));
     sizes.add("kernel_h", c.kernel[0]);
     sizes.add("kernel_w", c.kernel[1]);
     sizes.add("stride_h", c.strides[0]);
@@ -210,37 +212,44 @@ class WgmmaConv : public GeneratedTactic {
                            std::span<const Tensor> weights, device::Device& device) const override {
     std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
     const Contraction c = contraction_of(problem);
+    const WgmmaConfig config = Config::parse(candidate.id).base;
     packed[static_cast<size_t>(weight_order(problem, c.right))] = pack_window_tiles(
-        c, Config::parse(candidate.id).base.tile_n, taps_of(c), weights[static_cast<size_t>(c.right)]);
+        c, config.tile_n, taps_of(c), weights[static_cast<size_t>(c.right)], config.blocks > 0);
     return packed;
   }
 
  private:
-  static void sort(std::vector<Candidate>& candidates) {
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
-  }
-
   /// The two best ways to share operands of these tiles: the model tells tiles apart better than it does
   /// those.
   static void add_clusters(const Contraction& c, Config config, int tile_n, int split, int multiprocessors,
-                           std::vector<Candidate>& into) {
-    std::vector<Candidate> found;
+                           std::vector<Candidate>& into, std::vector<Candidate>& into_staying) {
+    std::vector<Candidate> found, staying;
     for (auto [share_m, share_n] : {std::pair{1, 1}, {2, 1}, {4, 1}, {1, 2}, {1, 4}, {2, 2}}) {
       config.base = {config.base.groups, tile_n, 1, split, share_m, share_n};
       const WgmmaWork work = work_of(c, config);
       const int64_t m = work.row_tiles, n = work.column_tiles;
       if (share_m > m || share_n > n || config.base.cluster() > 8) continue;
       if (split > 1 && (work.steps < split || m * n * split > 2 * multiprocessors)) continue;
-      work.choose_stages(config.base, multiprocessors);
-      while (config.base.stages > 1 && work.shared_bytes(config.base) > WgmmaConfig::most_shared)
-        --config.base.stages;  // stages are large here: room for a split's sums costs one
-      if (work.shared_bytes(config.base) > WgmmaConfig::most_shared) continue;
-      found.push_back(
-          {config.id(), work.estimate(config.base, multiprocessors, shared_memory_us(work, config.base))});
+      const auto offer = [&](std::vector<Candidate>& list) {
+        work.choose_stages(config.base, multiprocessors);
+        while (config.base.stages > 1 && work.shared_bytes(config.base) > WgmmaConfig::most_shared)
+          --config.base.stages;  // stages are large here: room for a split's sums costs one
+        if (work.shared_bytes(config.base) > WgmmaConfig::most_shared) return;
+        list.push_back(
+            {config.id(), work.estimate(config.base, multiprocessors, shared_memory_us(work, config.base))});
+      };
+      offer(found);
+      if (c.pooled || !config.base.may_stay() || m * n <= multiprocessors) continue;
+      config.base.blocks = config.base.places(multiprocessors);
+      offer(staying);
     }
-    sort(found);
-    into.insert(into.end(), found.begin(), found.begin() + std::min<std::ptrdiff_t>(2, std::ssize(found)));
+    const auto add_best = [](std::vector<Candidate>& best, std::vector<Candidate>& to) {
+      std::stable_sort(best.begin(), best.end(),
+                       [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
+      to.insert(to.end(), best.begin(), best.begin() + std::min<std::ptrdiff_t>(2, std::ssize(best)));
+    };
+    add_best(found, into);
+    add_best(staying, into_staying);
   }
   /// Of pixels, lines and images, in elements. An axis of one element may have any: it takes a valid one.
   static std::vector<int64_t> strides_of(const Contraction& c) {

@@ -59,7 +59,7 @@ class WgmmaProduct : public GeneratedTactic {
   std::vector<Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
     const Contraction c = contraction_of(any.at_opt());
     const int64_t rows = c.total_rows.constant(), columns = c.columns.constant();
-    std::vector<Candidate> found;
+    std::vector<Candidate> found, staying;
     for (int groups : {1, 2})
       for (int tile_n : {32, 48, 64, 96, 128, 192, 256})
         for (int split : {1, 2, 4, 8})
@@ -70,20 +70,16 @@ class WgmmaProduct : public GeneratedTactic {
             if ((groups > 1 && rows <= 64) || (tile_n > 32 && tile_n / 2 >= columns)) continue;
             if (share_m > m || share_n > n || config.cluster() > 8) continue;
             if (split > 1 && (work.steps < 2 * split || m * n * split > 2 * gpu.multiprocessors)) continue;
-            const auto offer = [&](int blocks) {
-              config.blocks = blocks;
+            const auto offer = [&](std::vector<Candidate>& list) {
               if (work.choose_stages(config, gpu.multiprocessors))
-                found.push_back({config.id(), work.estimate(config, gpu.multiprocessors)});
+                list.push_back({config.id(), work.estimate(config, gpu.multiprocessors)});
             };
-            // More large tiles than multiprocessors: blocks stay, unless two at a time hide each other's
-            // ends.
-            const bool stay = groups == 2 && tile_n >= 128 && split == 1 && m * n > gpu.multiprocessors;
-            if (stay) offer(config.places(gpu.multiprocessors) / config.cluster() * config.cluster());
-            if (!stay || tile_n == 128) offer(0);
+            offer(found);
+            if (!config.may_stay() || m * n <= gpu.multiprocessors) continue;
+            config.blocks = config.places(gpu.multiprocessors);
+            offer(staying);
           }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
-    return found;
+    return offered(std::move(found), std::move(staying));
   }
 
   std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {

@@ -85,6 +85,8 @@ void add_contractions(Texts& texts) {
                     "add(%x3, %v1) : {0}[1,2310,1596] yield %v2 }}",
                     dtype));
     texts.push_back(conv(dtype, 3, 136, 30, 31, 1400, 1, 1, 0, true));
+    texts.push_back(conv(dtype, 5, 72, 61, 45, 200, 3, 1, 1, true));
+    texts.push_back(conv(dtype, 4, 72, 91, 90, 264, 2, 2, 0, false));
   }
   texts.push_back(
       "graph problem(%x0: f16[2200,40], %w1: f16[40,1999]) { %v0 = matmul(%x0, %w1) : f16[2200,1999] yield "

@@ -7,8 +7,9 @@
 // multiply(sums, left, right, add); LeftTile; Sizes with columns, column_tiles and row_tiles.
 
 constexpr int MULTIPLIERS = 128 * GROUPS_M, THREADS = MULTIPLIERS + 128;
-constexpr int FEEDER_REGISTERS = 40, MULTIPLIER_REGISTERS = 232;  // of the 168 that each of three warpgroups starts with
-static_assert(GROUPS_M == 2, "registers are shared out among two warpgroups and the one that feeds them");
+// Of a thread; all start with 168, 128, or 96 of them.
+constexpr int FEEDER_REGISTERS = GROUPS_M == 4 ? 24 : 40, MULTIPLIER_REGISTERS = GROUPS_M == 4 ? 112 : GROUPS_M == 3 ? 152 : 232;
+static_assert(GROUPS_M >= 2 && GROUPS_M <= 4);
 constexpr int A_BYTES = LEFT_ROWS * 128, B_BYTES = TAPS * TILE_N * 128, STAGE_BYTES = A_BYTES + B_BYTES;
 constexpr int SHARE = SHARE_M * SHARE_N;
 
@@ -48,7 +49,7 @@ struct Tiles {
 /// The end of a tile for one thread, whose sums are eight neighbours in each 32 columns of two rows. What else it reads is
 /// on its way some slices of 64 columns ahead, those of the first since before the products.
 struct Finish {
-  static constexpr int PARTS = 8 / VECTOR, GROUPS = TILE_N % 64 ? 1 : 2, SLICES = TILE_N / (32 * GROUPS), AHEAD = SLICES < 4 ? SLICES : 2;
+  static constexpr int PARTS = 8 / VECTOR, GROUPS = TILE_N % 64 ? 1 : 2, SLICES = TILE_N / (32 * GROUPS), AHEAD = GROUPS_M == 4 ? 1 : SLICES < 4 ? SLICES : 2;
   static constexpr int COUNT = GROUPS * 2 * PARTS;  // of epilogues in a slice
 
   int rows[2], first;
