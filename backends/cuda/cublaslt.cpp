@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 
+#include "cuda/bound_at.h"
 #include "cuda/contraction.h"
 #include "cuda/library.h"
 #include "cuda/tactics.h"
@@ -267,20 +268,6 @@ class Bound : public device::BoundKernel {
   cublasLtMatmulHeuristicResult_t chosen_{};
 };
 
-class BoundFactory : public device::Kernel {
- public:
-  BoundFactory(Problem problem, size_t algorithm, CudaDevice& device)
-      : problem_(std::move(problem)), algorithm_(algorithm), device_(device) {}
-  std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
-    return std::make_unique<Bound>(problem_.at(bindings_of(problem_, arguments)), algorithm_, device_);
-  }
-
- private:
-  Problem problem_;
-  size_t algorithm_;
-  CudaDevice& device_;
-};
-
 class CublasLtTactic : public device::Tactic {
  public:
   std::string name() const override { return "cublaslt.matmul"; }
@@ -322,7 +309,7 @@ class CublasLtTactic : public device::Tactic {
     const bool read = std::sscanf(candidate.id.c_str(), "algorithm%d", &algorithm) == 1;
     require(read && algorithm >= 0 && algorithm < most_algorithms, "'{}' is no candidate of cublaslt.matmul",
             candidate.id);
-    return std::make_unique<BoundFactory>(problem, static_cast<size_t>(algorithm), cuda_device(device));
+    return std::make_unique<BoundAt<Bound>>(problem, static_cast<size_t>(algorithm), cuda_device(device));
   }
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/dispatch.h"
 #include "base/parallel.h"
+#include "cuda/bound_at.h"
 #include "cuda/contraction.h"
 #include "cuda/library.h"
 #include "cuda/tactics.h"
@@ -365,20 +366,6 @@ class Bound : public device::BoundKernel {
   int64_t workspace_ = 0;
 };
 
-class BoundFactory : public device::Kernel {
- public:
-  BoundFactory(Problem problem, size_t plan, CudaDevice& device)
-      : problem_(std::move(problem)), plan_(plan), device_(device) {}
-  std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
-    return std::make_unique<Bound>(problem_.at(bindings_of(problem_, arguments)), plan_, device_);
-  }
-
- private:
-  Problem problem_;
-  size_t plan_;
-  CudaDevice& device_;
-};
-
 class CudnnTactic : public device::Tactic {
  public:
   std::string name() const override { return "cudnn.conv"; }
@@ -420,7 +407,7 @@ class CudnnTactic : public device::Tactic {
     const bool read = std::sscanf(candidate.id.c_str(), "plan%d", &plan) == 1;
     require(read && plan >= 0 && plan < static_cast<int>(most_configurations),
             "'{}' is no candidate of cudnn.conv", candidate.id);
-    return std::make_unique<BoundFactory>(problem, static_cast<size_t>(plan), cuda_device(device));
+    return std::make_unique<BoundAt<Bound>>(problem, static_cast<size_t>(plan), cuda_device(device));
   }
 
   /// Weights as [filter][kernel row][kernel column][channel].
