@@ -66,8 +66,9 @@ def measure(
 
 
 def build(model: Path, engine: Path, inputs: Mapping[str, Path], threads: int) -> None:
-    """Build an engine for the shapes of these inputs; raises RuntimeError with the tool's words when it fails."""
-    _call([BURNISH, "build", model, "-o", engine, *shapes(inputs), f"--threads={threads}", "--device=cpu", "--quiet"])
+    """Build an engine for the shapes of these inputs; raises RuntimeError with the tool's words when it fails, or warns that
+    the machine is too busy to measure on."""
+    _call([BURNISH, "build", model, "-o", engine, *shapes(inputs), f"--threads={threads}", "--device=cpu"], refused="warning: ")
 
 
 def shapes(inputs: Mapping[str, Path]) -> list[str]:
@@ -75,9 +76,10 @@ def shapes(inputs: Mapping[str, Path]) -> list[str]:
     return [f"--shape={n}={'x'.join(map(str, np.load(p, mmap_mode='r').shape))}" for n, p in inputs.items()]
 
 
-def _call(command: list[Any]) -> str:
+def _call(command: list[Any], refused: str | None = None) -> str:
+    """Standard output; RuntimeError with the last words where it fails or says what is `refused`."""
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode != 0:
+    if done.returncode != 0 or (refused and refused in done.stderr):
         words = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise RuntimeError(f"{' '.join(map(str, command))}\nended with {done.returncode}: {words}")
     return done.stdout
