@@ -123,5 +123,10 @@ Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weig
 /// channels each: [block of channels][row / taps][column][row % taps] of the window.
 Tensor pack_window_tiles(const Contraction& contraction, int tile_n, int taps, const Tensor& weights,
                          bool by_threads = false);
+/// The same, of 16-bit elements, as kernels/stem.cuh takes them: neighbours of a window's row in pairs
+/// (channel, row, columns 2 i and 2 i + 1), eight pairs a step; [column tile][step][16 columns][lane][two
+/// eights of them][two pairs], where lane l has column l / 4 of an eight, and of the step's pairs l % 4 and l
+/// % 4 + 4.
+Tensor pack_pair_tiles(const Contraction& contraction, int tile_n, const Tensor& weights);
 
 }  // namespace burnish::cuda

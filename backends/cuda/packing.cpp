@@ -66,4 +66,25 @@ Tensor pack_window_tiles(const Contraction& c, int tile_n, int taps, const Tenso
   });
 }
 
+Tensor pack_pair_tiles(const Contraction& c, int tile_n, const Tensor& weights) {
+  const int64_t columns = c.columns.constant(), channels = c.channels.constant(), height = c.kernel[0],
+                width = c.kernel[1], row_pairs = divide_up(width, 2),
+                steps = divide_up(channels * height * row_pairs, 8), eights = tile_n / 8,
+                n_tiles = divide_up(columns, tile_n);
+  Tensor packed(c.dtype, {n_tiles * steps * eights * 128});
+  std::memset(packed.raw(), 0, static_cast<size_t>(packed.bytes()));
+  const auto* from = static_cast<const uint16_t*>(weights.raw());
+  auto* to = static_cast<uint16_t*>(packed.raw());
+  for (int64_t i = 0; i < packed.size(); ++i) {
+    const int64_t lane = i / 8 % 32, eight = i / 256 * 2 % eights + i / 4 % 2,
+                  step = i / 128 / eights % steps,
+                  n = i / 128 / eights / steps * tile_n + eight * 8 + lane / 4,
+                  pair = step * 8 + lane % 4 + i / 2 % 2 * 4, channel = pair / (height * row_pairs),
+                  row = pair / row_pairs % height, column = pair % row_pairs * 2 + i % 2;
+    if (n < columns && channel < channels && column < width)
+      to[i] = from[((n * channels + channel) * height + row) * width + column];
+  }
+  return packed;
+}
+
 }  // namespace burnish::cuda

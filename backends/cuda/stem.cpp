@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 
 #include "cuda/contraction.h"
 #include "cuda/tactics.h"
@@ -171,7 +170,7 @@ class Stem : public GeneratedTactic {
     std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
     const Contraction c = contraction_of(problem);
     packed[static_cast<size_t>(weight_order(problem, c.right))] =
-        pack_pairs(c, Config::parse(candidate.id), weights[static_cast<size_t>(c.right)]);
+        pack_pair_tiles(c, Config::parse(candidate.id).columns, weights[static_cast<size_t>(c.right)]);
     return packed;
   }
 
@@ -179,26 +178,6 @@ class Stem : public GeneratedTactic {
   static int64_t tiles(const Contraction& c, const Config& config) {
     return c.images.constant() * divide_up(c.out_height.constant(), config.height) *
            divide_up(c.out_width.constant(), config.width);
-  }
-
-  static Tensor pack_pairs(const Contraction& c, const Config& config, const Tensor& weights) {
-    const int64_t columns = c.columns.constant(), channels = c.channels.constant(), kh = c.kernel[0],
-                  kw = c.kernel[1], row_pairs = divide_up(kw, 2), steps = Shared(c, config).steps,
-                  eights = config.columns / 8, n_tiles = divide_up(columns, config.columns);
-    Tensor packed(c.dtype, {n_tiles * steps * eights * 128});
-    std::memset(packed.raw(), 0, static_cast<size_t>(packed.bytes()));
-    const auto* from = static_cast<const uint16_t*>(weights.raw());
-    auto* to = static_cast<uint16_t*>(packed.raw());
-    for (int64_t i = 0; i < packed.size(); ++i) {
-      const int64_t lane = i / 8 % 32, eight = i / 256 * 2 % eights + i / 4 % 2,
-                    step = i / 128 / eights % steps,
-                    n = i / 128 / eights / steps * config.columns + eight * 8 + lane / 4,
-                    pair = step * 8 + lane % 4 + i / 2 % 2 * 4, channel = pair / (kh * row_pairs),
-                    row = pair / row_pairs % kh, column = pair % row_pairs * 2 + i % 2;
-      if (n < columns && channel < channels && column < kw)
-        to[i] = from[((n * channels + channel) * kh + row) * kw + column];
-    }
-    return packed;
   }
 
   /// Microseconds: waves of blocks, each of which copies its pixels, multiplies, and writes its tile.

@@ -59,5 +59,34 @@ TEST(Packing, GivesThreadsNeighbouringColumns) {
         }
 }
 
+// What an image of few channels is multiplied by: each weight once, at the place of the lane that takes it,
+// and zeros.
+TEST(Packing, GivesLanesPairsOfAWindowsRow) {
+  constexpr int64_t columns = 37, channels = 3, height = 3, width = 5, tile = 32, row_pairs = 3;
+  constexpr int64_t steps = (channels * height * row_pairs + 7) / 8, eights = tile / 8;
+  Tensor weights(DType::f16, {columns, channels, height, width});
+  for (int64_t i = 0; i < weights.size(); ++i) weights.data<Half>()[i] = Half(static_cast<float>(i + 1));
+  const device::Problem problem = device::Problem::parse(
+      "graph problem(%x0: f16[1,3,9,11], %w1: f16[37,3,3,5]) { %v0 = conv(%x0, %w1) : f16[1,37,7,7] nhwc "
+      "yield "
+      "%v0 }");
+  Tensor packed = pack_pair_tiles(Contraction::of(problem), tile, weights);
+  ASSERT_EQ(packed.size(), 2 * steps * eights * 128);
+  for (int64_t n = 0; n < columns; ++n)
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t r = 0; r < height; ++r)
+        for (int64_t s = 0; s < width; ++s) {
+          const int64_t pair = (c * height + r) * row_pairs + s / 2, eight = n % tile / 8;
+          const int64_t lane = n % 8 * 4 + pair % 4, second = pair % 8 / 4;
+          const int64_t block = (n / tile * steps + pair / 8) * (eights / 2) + eight / 2;
+          Half& at = packed.data<Half>()[(((block * 32 + lane) * 2 + eight % 2) * 2 + second) * 2 + s % 2];
+          EXPECT_EQ(static_cast<float>(at),
+                    static_cast<float>(((n * channels + c) * height + r) * width + s + 1));
+          at = Half(0.0f);
+        }
+  for (int64_t i = 0; i < packed.size(); ++i)
+    ASSERT_EQ(static_cast<float>(packed.data<Half>()[i]), 0.0f) << i;
+}
+
 }  // namespace
 }  // namespace burnish::cuda
