@@ -64,8 +64,11 @@ Support Epilogue::supports(const Problem& problem, const Contraction& contractio
 Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int most_vector)
     : problem_(problem), contraction_(contraction) {
   const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
+  const bool one = contraction.rows.is_constant() && contraction.total_rows == contraction.rows &&
+                   (contraction.conv || contraction.batch.is(1));
   const auto add = [&](Operand made, std::string pointer, const Dim& rows) {
     made.pointer = std::move(pointer);
+    if (one) made.batch = made.row * rows;  // of one image or matrix: it need not be told from the row
     by_rows_ = by_rows_ && made.batch == made.row * rows;
     operands_.push_back(std::move(made));
   };

@@ -40,7 +40,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       apply_rules("views"),
       common_subexpressions(),
       more_rules(options.more_rules),
-      nest_concats(options.most_parts_of_concat),
+      nest_concats(),
       separate_weights(),
   };
   if (options.passes) run_passes(graph, pipeline, log);

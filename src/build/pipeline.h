@@ -9,9 +9,6 @@ namespace burnish {
 struct OptimizeOptions {
   bool passes = true;  ///< false: leave the graph as the importer made it
   const rewrite::RuleSet* more_rules = nullptr;  ///< applied after those of src/rules
-  /// Concatenations of more parts than this take an earlier one's result where they begin with all its parts. That pays where
-  /// parts are written in place; where each is a copy, one of all parts that goes on with what follows is a kernel less.
-  size_t most_parts_of_concat = 0;
 };
 
 /// Runs the passes that know nothing of a device, in place. `log` records what they did, and limits it.

@@ -28,7 +28,7 @@ ir::Patch nested(const ir::Graph& graph, ir::NodeId node, ir::NodeId head) {
   return patch;
 }
 
-void nest(ir::Graph& graph, size_t most_parts, rewrite::RewriteLog& log) {
+void nest(ir::Graph& graph, rewrite::RewriteLog& log) {
   std::map<std::string, std::vector<ir::NodeId>> seen;  // by attributes
   std::vector<std::pair<ir::NodeId, ir::NodeId>> found;
   for (ir::NodeId id : graph.order()) {
@@ -41,7 +41,7 @@ void nest(ir::Graph& graph, size_t most_parts, rewrite::RewriteLog& log) {
       if (begins_with(node.inputs, prefix) && (!longest || prefix.size() > graph.node(longest).inputs.size()))
         longest = other;
     }
-    if (longest && node.inputs.size() > most_parts) found.emplace_back(id, longest);
+    if (longest) found.emplace_back(id, longest);
     earlier.push_back(id);
   }
   // From the last to the first: the heads are then still as they were found.
@@ -55,9 +55,6 @@ void nest(ir::Graph& graph, size_t most_parts, rewrite::RewriteLog& log) {
 
 }  // namespace
 
-Pass nest_concats(size_t most_parts) {
-  return {"nest_concats",
-          [most_parts](ir::Graph& graph, rewrite::RewriteLog& log) { nest(graph, most_parts, log); }};
-}
+Pass nest_concats() { return {"nest_concats", nest}; }
 
 }  // namespace burnish::passes

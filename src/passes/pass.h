@@ -34,8 +34,8 @@ Pass common_subexpressions();
 /// Products of one input with several weights become one, with a split behind it: Q, K and V.
 Pass merge_siblings();
 /// A concatenation that begins with all parts of an earlier one takes that one's result instead: what grows step by step
-/// (DenseNet's features) then lies in one buffer, of which each step uses the beginning. Those of at most `most_parts` stay.
-Pass nest_concats(size_t most_parts = 0);
+/// (DenseNet's features) then lies in one buffer, of which each step uses the beginning.
+Pass nest_concats();
 /// Nodes that depend on constants alone go to the front: they are the weights' own graph.
 Pass separate_weights();
 /// The rules of src/rules/FILE.rules until none fits.

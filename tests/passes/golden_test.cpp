@@ -110,20 +110,6 @@ TEST(NestConcats, GrowsOneBuffer) {
 )");
 }
 
-TEST(NestConcats, LeavesShortOnes) {
-  const std::string graph = R"(graph main(%a: f32[1,2], %b: f32[1,3], %c: f32[1,4], %d: f32[1,5]) {
-  %ab = concat(%a, %b) {axis=1} : f32[1,5]
-  %abc = concat(%a, %b, %c) {axis=1} : f32[1,9]
-  %abcd = concat(REST, %d) {axis=1} : f32[1,14]
-  yield %ab, %abc, %abcd
-}
-)";
-  const auto with = [&](const std::string& rest) {
-    return std::string(graph).replace(graph.find("REST"), 4, rest);
-  };
-  EXPECT_EQ(after(passes::nest_concats(3), with("%a, %b, %c")), with("%abc"));
-}
-
 /// As Whisper's attention becomes: the scale of the queries has gone into their bias, which is made between
 /// the products.
 TEST(MergeSiblings, TakesBiasesThatAreMadeBetweenThem) {
