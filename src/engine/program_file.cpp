@@ -138,8 +138,10 @@ class Reader {
 
  private:
   Tensor weight(DType dtype, Shape shape, uint64_t offset) {
-    const uint64_t bytes = static_cast<uint64_t>(element_count(shape)) * static_cast<uint64_t>(dtype_bytes(dtype));
-    require(offset % weight_alignment == 0 && offset <= weights_.size() && bytes <= weights_.size() - offset, "a weight lies outside section 'weights'");
+    int64_t bytes = 0;
+    const bool countable = !__builtin_mul_overflow(element_count(shape), dtype_bytes(dtype), &bytes);
+    require(countable && offset % weight_alignment == 0 && offset <= weights_.size() && static_cast<uint64_t>(bytes) <= weights_.size() - offset,
+            "a weight lies outside section 'weights'");
     return Tensor::view(dtype, std::move(shape), const_cast<char*>(weights_.data()) + offset, file_.owner());
   }
 

@@ -31,8 +31,8 @@ void check_groups(const char* what, const Dim& channels, int64_t group) {
           channels.str(), what, group);
 }
 
-/// Of conv and deform_conv: weights [M, C / group, kernel...].
-void infer_convolution(InferContext& context, const WindowAttributes& window, int64_t group, int bias) {
+/// Of conv and deform_conv: weights [M, C / group, kernel...]. Gives the result's shape, which nobody may want.
+std::vector<Dim> infer_convolution(InferContext& context, const WindowAttributes& window, int64_t group, int bias) {
   const std::vector<Dim> x = context.shape(0), w = context.shape(1);
   check_operands(context, bias, w.at(0));
   check_groups("input channels", x[1], group);
@@ -41,7 +41,8 @@ void infer_convolution(InferContext& context, const WindowAttributes& window, in
           "x has {} channels, the weights take {} in each of {} groups", x[1].str(), w[1].str(), group);
   std::vector<Dim> shape = {x[0], w[0]};
   for (const Dim& dim : window_outputs(window, spatial(w), spatial(x))) shape.push_back(dim);
-  context.set(0, context.dtype(0), std::move(shape));
+  context.set(0, context.dtype(0), shape);
+  return shape;
 }
 
 void infer_conv(InferContext& context) {
@@ -54,8 +55,8 @@ void infer_deform_conv(InferContext& context) {
   require(context.type(0).rank() == 4, "x is {}; deform_conv takes [N, C, H, W]", context.type(0).str());
   require(attributes.offset_group >= 1, "offset_group is {}", attributes.offset_group);
   check_groups("input channels", context.shape(0)[1], attributes.offset_group);
-  infer_convolution(context, attributes, attributes.group, 3);
-  const std::vector<Dim>&w = context.shape(1), output = context.output_types()[0].shape;
+  const std::vector<Dim> output = infer_convolution(context, attributes, attributes.group, 3);
+  const std::vector<Dim>& w = context.shape(1);
   const Dim points = w[2] * w[3] * attributes.offset_group;
   const auto check = [&](int input, const Dim& channels) {
     const std::vector<Dim> expected = {output[0], channels, output[2], output[3]};

@@ -37,7 +37,7 @@ void infer_pool(InferContext& context) {
 
 void infer_max_pool(InferContext& context) {
   infer_pool<MaxPoolAttributes>(context);
-  context.set(1, DType::i64, context.output_types()[0].shape);
+  if (context.outputs() > 1) context.set(1, DType::i64, context.output_types()[0].shape);
 }
 
 /// One pooling's sizes. `plane` is one channel of one image.

@@ -48,20 +48,20 @@ void reference_transpose(const ReferenceCall& call) {
 
 void infer_expand(InferContext& context) {
   const auto* target = context.contents(1);
+  std::vector<Dim> shape;
   if (target) {
-    context.set(0, context.dtype(0), broadcast_shapes(context.shape(0), *target));
+    shape = broadcast_shapes(context.shape(0), *target);
+    context.set(0, context.dtype(0), shape);
   } else {
     const auto& extent = context.shape(1);
     require(extent.size() == 1 && extent[0].is_constant(),
             "input 'shape' must be a vector of known length, not {}", context.type(1).str());
-    std::vector<Dim> shape;
     for (int i = 0; i < std::max(extent[0].constant(), context.type(0).rank()); ++i)
       shape.push_back(context.fresh(0, i));
     context.set(0, context.dtype(0), std::move(shape));
     return;
   }
   const auto* contents = context.contents(0);
-  const auto& shape = context.output_types()[0].shape;
   if (contents && contents->size() == 1 && shape.size() <= 1 && product(shape).is_constant() &&
       product(shape).constant() <= 64)
     context.set_contents(0,

@@ -97,6 +97,24 @@ TEST(PackedWeights, AreNotMadeOfWeightsThatAreMissing) {
   EXPECT_THROW(run(changed, "reference"), Error);
 }
 
+TEST(PackedWeights, WhoseBytesNoNumberHoldsLieOutsideTheFile) {
+  const std::string path = testing::TempDir() + "fitting.burnish", changed = testing::TempDir() + "huge.burnish";
+  engine_for("cpu").save(path);
+  const engine::SectionFile file = engine::SectionFile::open(path);
+  json program = json::parse(file.section(engine::SectionId::program));
+  bool found = false;
+  for (json& choice : program["choices"])
+    if (!choice.is_null() && !choice["constants"].empty() && !found) {
+      json& packed = choice["constants"][0];
+      packed["dtype"] = "f32";
+      packed["shape"] = {int64_t{1} << 62};  // times 4 bytes, it is 0 in 64 bits
+      found = true;
+    }
+  ASSERT_TRUE(found);
+  rewrite(file, program, changed);
+  EXPECT_THROW(Engine::load(changed, {.device = "cpu", .threads = 1}), Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Engine, Devices, ::testing::Values("reference", "cpu"),
                          [](const auto& info) { return info.param; });
 

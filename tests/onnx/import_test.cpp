@@ -87,11 +87,13 @@ TEST(Import, KeepsWhatItKnowsOfAnExpandedShape) {
 }
 
 TEST(Import, TakesNodesWithoutOutputs) {
+  const auto pictures = [](const char* name) { return value_info(name, FLOAT, {"1", "2", "3", "3"}); };
   const auto model = import(test::model(
-      {.nodes = {node("Tile", {"x", "repeats"}, {}), node("Relu", {"x"}, {"y"})},
-       .initializers = {},
-       .inputs = {value_info("x", FLOAT, {"3"}), value_info("repeats", INT64, {"1"})},
-       .outputs = {value_info("y", FLOAT, {})}}));
+      {.nodes = {node("Tile", {"x", "repeats"}, {}), node("MaxPool", {"picture"}, {}, {test::attribute("kernel_shape", {2, 2})}),
+                 node("DeformConv", {"picture", "weight", "offset"}, {}), node("Expand", {"one", "repeats"}, {}), node("Relu", {"x"}, {"y"})},
+       .initializers = {tensor<int64_t>("one", INT64, {1}, {1}), tensor<int64_t>("repeats", INT64, {1}, {1})},
+       .inputs = {value_info("x", FLOAT, {"3"}), pictures("picture"), value_info("weight", FLOAT, {"1", "2", "1", "1"}), pictures("offset")},
+       .outputs = {value_info("y", FLOAT, {})}}, 19));
   EXPECT_EQ(ir::dims_text(model.graph->value(model.graph->outputs[0].value).type.shape), "3");
 }
 
