@@ -10,9 +10,8 @@ at least 50 calls and 0.3 s after warm-up. `error` is the relative L2 against th
 what PyTorch holds of the device beyond weights and inputs: a CUDA graph's pool is nobody else's between its replays, and
 PyTorch's allocator counts it as reserved, not as allocated.
 
-With --in-turns, work that may run beside that of other models (exporting, compiling) and measuring alternate: at the end
-of each it prints {"turn": true} and waits for a line, so that bench/gpu_peers lets one process measure at a time while
-nothing compiles.
+With --in-turns it prints {"ready": true} and waits for a line before it measures, and prints {"measured": true} after that: what
+comes between (exporting, compiling) may run beside that of other models (bench/turns.py).
 """
 
 from __future__ import annotations
@@ -230,11 +229,19 @@ def export(name: str, batch: int, folder: Path) -> Subject:
     return Subject(module, inputs, expected, [])
 
 
-def turn(in_turns: bool) -> None:
-    """Wait until it is this process's turn to go on."""
+def failure(error: Exception) -> dict[str, Any]:
+    """A column that has none."""
+    return {"failed": f"{type(error).__name__}: {error}"[-400:]}
+
+
+def measure(in_turns: bool, column: str, work: Callable[[], dict[str, Any]]) -> None:
+    """Report the column when it is this process's turn."""
     if in_turns:
-        print(json.dumps({"turn": True}), flush=True)
+        print(json.dumps({"ready": True}), flush=True)
         sys.stdin.readline()
+    report(column, work)
+    if in_turns:
+        print(json.dumps({"measured": True}), flush=True)
 
 
 def report(column: str, work: Callable[[], dict[str, Any]]) -> None:
@@ -242,8 +249,19 @@ def report(column: str, work: Callable[[], dict[str, Any]]) -> None:
     try:
         result = work()
     except Exception as error:  # noqa: BLE001: any failure is that column's result
-        result = {"failed": f"{type(error).__name__}: {error}"[-400:]}
+        result = failure(error)
     print(json.dumps({"column": column, **result}), flush=True)
+
+
+def compile_and_measure(in_turns: bool, form: str, subject: Subject) -> None:
+    """The column of a form of torch.compile, of which nothing stays."""
+    try:
+        made = Compiled(form, subject.module, subject.inputs)
+    except Exception as error:  # noqa: BLE001: any failure is that column's result
+        words = failure(error)
+        report(f"compile-{form}", lambda: words)
+        return
+    measure(in_turns, f"compile-{form}", lambda: made.measure(subject.expected))
 
 
 def main() -> int:
@@ -259,21 +277,9 @@ def main() -> int:
     name, _, batch = arguments.model.partition(":")
     subject = export(name, int(batch or 1), arguments.scratch / f"{name}_b{batch or 1}")
     report("export", lambda: {"options": subject.options})
-    turn(arguments.in_turns)
-    report("eager", lambda: eager(subject.module, subject.inputs, subject.expected))
+    measure(arguments.in_turns, "eager", lambda: eager(subject.module, subject.inputs, subject.expected))
     for form in FORMS:
-        turn(arguments.in_turns)
-        made: list[Compiled] = []
-
-        def compile_form() -> dict[str, Any]:
-            """What measures it, or raises what went wrong."""
-            made.append(Compiled(form, subject.module, subject.inputs))  # noqa: B023: called at once
-            return {}
-
-        report(f"compile-{form}", compile_form)
-        turn(arguments.in_turns)
-        if made:
-            report(f"compile-{form}", lambda: made[0].measure(subject.expected))  # noqa: B023: called at once
+        compile_and_measure(arguments.in_turns, form, subject)
     return 0
 
 
