@@ -48,8 +48,9 @@ class Trial {
 TrialResult try_candidate(const device::Problem& problem, const device::Tactic& tactic, const device::Candidate& candidate,
                           const std::vector<Tensor>& expected, device::Device& device, double budget_us);
 
-/// The distance that a kernel may have from the reference for elements of this type (accumulation in FP32): rounding of the
-/// result, with room for another order of summation and Winograd's transforms.
-double allowed_error(DType dtype);
+/// The distance that a kernel may have from the reference in an output (accumulation in FP32): the coarsest rounding among the
+/// types that its problem computes, with room for another order of summation and Winograd's transforms. A kernel need not round
+/// what it keeps in registers, so an FP32 output of an FP16 intermediate is as far from the reference as FP16's rounding; 0 for integers.
+double allowed_error(const device::Problem& problem, int output);
 
 }  // namespace burnish::tune

@@ -37,6 +37,15 @@ Tensor entries_of(const Tensor& tensor, const std::vector<int64_t>& entries) {
   return part;
 }
 
+TEST(AllowedError, IsOfTheCoarsestTypeThatIsComputed) {
+  const device::Problem widened = problem_of("%x0: f16[7,5], %w1: f16[5,3]", "%v0 = matmul(%x0, %w1) : f16[7,3] %v1 = cast(%v0) : f32[7,3] yield %v1");
+  const device::Problem wide = problem_of("%x0: f16[7,5], %w1: f32[5,3]", "%v0 = cast(%x0) : f32[7,5] %v1 = matmul(%v0, %w1) : f32[7,3] yield %v1");
+  const device::Problem index = problem_of("%x0: f16[7,5]", "%v0 = add(%x0, %x0) : f16[7,5] %v1 = equal(%v0, %x0) : bool[7,5] yield %v1");
+  EXPECT_EQ(allowed_error(widened, 0), 3e-3);
+  EXPECT_EQ(allowed_error(wide, 0), 1e-4);
+  EXPECT_EQ(allowed_error(index, 0), 0);
+}
+
 TEST(Sample, IsWhatTheWholeWouldBeThere) {
   const device::Problem problems[] = {
       huge_conv(),
