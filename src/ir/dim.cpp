@@ -101,6 +101,13 @@ struct DimBuilder {
     std::erase_if(merged, [](const Term& term) { return term.coefficient == 0; });
     require(merged.size() <= most_terms, "a dimension's expression has more than {} terms", most_terms);
     check_length(length(merged));
+    // The smallest number has no counterpart above zero, so that an expression that takes it away could not
+    // be written.
+    constexpr int64_t smallest = std::numeric_limits<int64_t>::min();
+    const bool writable =
+        constant != smallest && std::none_of(merged.begin(), merged.end(),
+                                             [](const Term& term) { return term.coefficient == smallest; });
+    require(writable || merged.empty(), "a dimension overflows: it would have the number {}", smallest);
     Dim dim(constant);
     if (!merged.empty()) dim.terms_ = std::make_shared<const Terms>(std::move(merged));
     return dim;

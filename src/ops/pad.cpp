@@ -23,6 +23,8 @@ std::vector<size_t> named_axes(const std::optional<std::vector<int64_t>>& axes, 
 
 /// Which input index stands at each output index of one dimension.
 AxisMap pad_map(const std::string& mode, int64_t size, int64_t before, int64_t padded) {
+  constexpr int64_t largest = int64_t{1} << 62;  // what an index may be from, and still be counted
+  require(before >= -largest && before <= largest, "a dimension cannot be padded by {}", before);
   AxisMap map(static_cast<size_t>(padded), -1);
   require(size > 0 || padded == 0 || mode == "constant", "an empty dimension cannot be padded in mode '{}'",
           mode);

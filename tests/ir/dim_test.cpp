@@ -23,6 +23,16 @@ TEST(Dim, BroadcastingIsAssociativeCommutativeAndIdempotent) {
   EXPECT_THROW(all.evaluate({{"a", 2}, {"b", 5}, {"c", 0}}), Error);
 }
 
+TEST(Dim, WhatCannotBeWrittenOverflows) {
+  // -2^63 has no positive counterpart, which "n - 9223372036854775808" would need to be read again.
+  constexpr int64_t least = std::numeric_limits<int64_t>::min();
+  const Dim n = Dim::symbol("n");
+  EXPECT_THROW(n + least, Error);
+  EXPECT_THROW(n * least, Error);
+  for (const Dim& dim : {n + (least + 1), n * (least + 1), Dim::symbol("a") + n * (least + 1)})
+    EXPECT_EQ(Dim::parse(dim.str()), dim);
+}
+
 TEST(Dim, AChainOfResidualsStaysSmall) {
   // As attention masks of unknown length are added layer after layer.
   const Dim n = Dim::symbol("n"), m = Dim::symbol("m");

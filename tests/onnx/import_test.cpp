@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "model_writer.h"
 #include "onnx/import.h"
@@ -84,6 +85,15 @@ TEST(Import, KeepsWhatItKnowsOfAnExpandedShape) {
   EXPECT_EQ(made[0].shape(), (Shape{4, 2, 3, 1}));
   EXPECT_EQ(made[0].data<float>()[0], 5);
   EXPECT_EQ(made[0].data<float>()[3], 6);
+}
+
+TEST(Import, RefusesToPadAnUnknownDimensionByTheLeastNumber) {
+  const auto bytes = test::model(
+      {.nodes = {node("Pad", {"x", "pads"}, {"y"})},
+       .initializers = {tensor<int64_t>("pads", INT64, {2}, {0, std::numeric_limits<int64_t>::min()})},
+       .inputs = {value_info("x", FLOAT, {"n"})},
+       .outputs = {value_info("y", FLOAT, {})}});
+  EXPECT_THAT(error_of(bytes), HasSubstr("a dimension overflows"));
 }
 
 TEST(Import, TakesNodesWithoutOutputs) {

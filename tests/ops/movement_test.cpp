@@ -172,6 +172,8 @@ TEST(Pad, FillsInEveryMode) {
   expect_tensor<float>(run(def::pad, PadAttributes{"wrap"}, {x, pads}), {9}, {2, 3, 0, 1, 2, 3, 0, 1, 2});
   expect_tensor<float>(run(def::pad, PadAttributes{}, {x, vector_of({-1, 1})}), {4}, {1, 2, 3, 0});
   EXPECT_THROW(run(def::pad, PadAttributes{}, {x, vector_of({-3, -2})}), Error);
+  constexpr int64_t least = std::numeric_limits<int64_t>::min(), most = std::numeric_limits<int64_t>::max();
+  EXPECT_THROW(run(def::pad, PadAttributes{}, {x, vector_of({least, most})}), Error);
 }
 
 TEST(Pad, NamesAxes) {
