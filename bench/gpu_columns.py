@@ -5,10 +5,11 @@
 
 takes a model with its batch and prints a line of JSON for "export" and for each column: eager, and torch.compile's forms; what
 fails gives {"failed": words}. Inputs and outputs are FP16 tensors (token ids: int64) on the device. `latency_ms` is one call
-with one synchronize by the host's clock, `device_ms` the time between two CUDA events round a call; both are medians over
-at least 50 calls and 0.3 s after warm-up. `error` is the relative L2 against the FP32 module with TF32 off, `device_bytes`
-what PyTorch holds of the device beyond weights and inputs: a CUDA graph's pool is nobody else's between its replays, and
-PyTorch's allocator counts it as reserved, not as allocated.
+with one synchronize by the host's clock; `device_ms` the time between two CUDA events round a call that was enqueued while the
+device was kept busy, so that what the host does for a call does not count; both are medians over at least 50 calls and 0.3 s
+after warm-up. `error` is the relative L2 against the FP32 module with TF32 off. `device_bytes` is what torch.compile holds of the
+device beyond weights, inputs and outputs: the pools of its CUDA graphs, which are nobody else's between their replays, and what
+else it allocated and kept. `built` is when compiling began and ended, by time.monotonic().
 
 With --in-turns it prints {"ready": true} and waits for a line before it measures, and prints {"measured": true} after that: what
 comes between (exporting, compiling) may run beside that of other models (bench/turns.py).
@@ -42,6 +43,7 @@ from export_models import MODELS, TORCH2TRT, Model, text  # noqa: E402
 from fetch_models import models_folder  # noqa: E402
 
 FORMS = ("nchw", "channels_last", "freezing")
+BUSY_CYCLES = 2_000_000  # of the device, about 1 ms: more than the host needs for a call of a compiled module
 Call = Callable[[], Any]
 
 
@@ -91,6 +93,7 @@ def median_times(call: Call) -> dict[str, float]:
     begin = time.perf_counter()
     while not enough(begin, len(device)):
         events = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.cuda._sleep(BUSY_CYCLES)
         events[0].record()
         call()
         events[1].record()
@@ -132,11 +135,19 @@ def arranged(module: nn.Module, inputs: tuple[Tensor, ...], memory: torch.memory
 def eager(module: nn.Module, inputs: tuple[Tensor, ...], expected: list[Tensor]) -> dict[str, Any]:
     """PyTorch as it is, and the faster layout of a CUDA graph of it."""
     result: dict[str, Any] = {"error": error_of(module(*inputs), expected), "eager": median_times(lambda: module(*inputs))}
-    graphs = [median_times(captured(module, inputs))]
+    graphs = [graph_times(module, inputs)]
     if any(t.dim() == 4 for t in inputs):
-        graphs.append(median_times(captured(*arranged(module, inputs, torch.channels_last))))
-    result["graph"] = min(graphs, key=lambda times: times["device_ms"])
+        graphs.append(graph_times(*arranged(module, inputs, torch.channels_last)))
+    result["graph"] = min(graphs, key=lambda times: times.get("device_ms", float("inf")))
     return result
+
+
+def graph_times(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Any]:
+    """Of eager in a CUDA graph; modules that copy from the host during a run have none."""
+    try:
+        return median_times(captured(module, inputs))
+    except RuntimeError as error:
+        return failure(error)
 
 
 def forget_compiled() -> None:
@@ -147,29 +158,34 @@ def forget_compiled() -> None:
     torch.cuda.empty_cache()
 
 
+def held_bytes() -> int:
+    """Of the device: whole pools of CUDA graphs, and elsewhere what is allocated."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    return sum(s["allocated_size" if tuple(s["segment_pool_id"]) == (0, 0) else "total_size"] for s in torch.cuda.memory_snapshot())
+
+
 class Compiled:
     """torch.compile(mode="reduce-overhead") of one form, with the seconds that its first calls took."""
 
     def __init__(self, form: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         forget_compiled()
         self.module, self.inputs = arranged(module, inputs, torch.contiguous_format if form == "nchw" else torch.channels_last)
-        torch.cuda.empty_cache()
-        self.held = torch.cuda.memory_reserved()
+        self.held = held_bytes()
         self.run = torch.compile(self.module, mode="reduce-overhead")
-        start = time.perf_counter()
+        start = time.monotonic()
         with torch._inductor.config.patch(freezing=form == "freezing"):
             for _ in range(3):
                 self.outputs = self.run(*self.inputs)
         torch.cuda.synchronize()
-        self.seconds = time.perf_counter() - start
+        self.built = start, time.monotonic()
 
     def measure(self, expected: list[Tensor]) -> dict[str, Any]:
         """The column of this form."""
         error = error_of(self.outputs, expected)
         times = median_times(lambda: self.run(*self.inputs))
-        torch.cuda.empty_cache()
-        beyond = torch.cuda.memory_reserved() - self.held
-        return {**times, "error": error, "build_seconds": self.seconds, "device_bytes": beyond}
+        beyond = held_bytes() - self.held - sum(t.nbytes for t in sound_weights.flatten(self.outputs))
+        return {**times, "error": error, "build_seconds": self.built[1] - self.built[0], "built": self.built, "device_bytes": beyond}
 
 
 def write_export(model: Model, module: nn.Module, inputs: tuple[Tensor, ...], expected: list[Tensor], folder: Path) -> None:

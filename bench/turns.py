@@ -83,6 +83,11 @@ class Turns:
     environment: dict[str, str] = field(default_factory=dict)
     said: queue.Queue[tuple[Worker, str]] = field(default_factory=queue.Queue)
     workers: list[Worker] = field(default_factory=list)
+    stops: list[tuple[float, float]] = field(default_factory=list)  # when all but one were stopped, by time.monotonic()
+
+    def seconds(self, begin: float, end: float) -> float:
+        """Between two times, without the stops."""
+        return end - begin - sum(max(0.0, min(end, to) - max(begin, since)) for since, to in self.stops)
 
     def run(self) -> Iterator[Worker]:
         """Each worker as it comes to its end."""
@@ -132,6 +137,7 @@ class Turns:
 
     def _alone(self, worker: Worker) -> None:
         """Lets it measure while the others are stopped, and `measured` while it is stopped too."""
+        begin = time.monotonic()
         for other in self.workers:
             if other is not worker:
                 other.signal(signal.SIGSTOP)
@@ -156,3 +162,4 @@ class Turns:
             self.said.put(item)
         for other in self.workers:
             other.signal(signal.SIGCONT)
+        self.stops.append((begin, time.monotonic()))
