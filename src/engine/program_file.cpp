@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "engine/json_numbers.h"
 #include "ops/check_types.h"
 #include "ops/table.h"
 
@@ -19,7 +20,9 @@ constexpr int deepest = 32;
 const char padding[weight_alignment] = {};
 
 /// True for constants whose data the IR's text leaves out.
-bool printed_without_data(const ir::Graph& graph, ir::ValueId id) { return ir::print_constant_data(graph, id).empty(); }
+bool printed_without_data(const ir::Graph& graph, ir::ValueId id) {
+  return ir::print_constant_data(graph, id).empty();
+}
 
 /// Calls visit(graph, constant) for the constants without data, in the order in which the text names them.
 template <class Visit>
@@ -75,7 +78,8 @@ std::string ProgramWriter::describe(const plan::Program& program) {
     const device::Choice& choice = program.choice(order[position]);
     const auto bodies = program.bodies.find(order[position].index);
     if (bodies != program.bodies.end())
-      for (const auto& body : bodies->second) text["bodies"][std::to_string(position)].push_back(json::parse(describe(*body)));
+      for (const auto& body : bodies->second)
+        text["bodies"][std::to_string(position)].push_back(json::parse(describe(*body)));
     if (choice.tactic.empty()) {
       text["choices"].push_back(nullptr);
       continue;
@@ -87,7 +91,8 @@ std::string ProgramWriter::describe(const plan::Program& program) {
     for (const Tensor& constant : choice.constants) {
       const Tensor on_host = program.device->to_host(constant);
       const Blob blob = add_weight(on_host);
-      one["constants"].push_back({{"dtype", dtype_name(constant.dtype())}, {"shape", constant.shape()}, {"offset", blob.offset}});
+      one["constants"].push_back(
+          {{"dtype", dtype_name(constant.dtype())}, {"shape", constant.shape()}, {"offset", blob.offset}});
     }
     text["choices"].push_back(std::move(one));
   }
@@ -95,7 +100,9 @@ std::string ProgramWriter::describe(const plan::Program& program) {
 }
 
 std::vector<SectionData> ProgramWriter::sections() const {
-  return {{SectionId::program, true, {text_}}, {SectionId::code, true, {code_}}, {SectionId::weights, false, weights_}};
+  return {{SectionId::program, true, {text_}},
+          {SectionId::code, true, {code_}},
+          {SectionId::weights, false, weights_}};
 }
 
 namespace {
@@ -110,24 +117,28 @@ class Reader {
     SavedProgram saved;
     const json& constants = text.at("constants");
     size_t next = 0;
-    saved.graph = ir::parse(text.at("graph").get_ref<const std::string&>(), ops::op_lookup(), [&](const std::string& name, const ir::TensorType& type) {
-      require(next < constants.size(), "constant '{}' has no data", name);
-      const json& blob = constants.at(next++);
-      const auto shape = ir::constants(type.shape);
-      if (blob.at(1).get<uint64_t>() == 0 && element_count(*shape) != 0) return Tensor();
-      return weight(type.dtype, *shape, blob.at(0).get<uint64_t>());
-    });
+    saved.graph = ir::parse(text.at("graph").get_ref<const std::string&>(), ops::op_lookup(),
+                            [&](const std::string& name, const ir::TensorType& type) {
+                              require(next < constants.size(), "constant '{}' has no data", name);
+                              const json& blob = constants.at(next++);
+                              const auto shape = ir::constants(type.shape);
+                              if (whole_number<uint64_t>(blob.at(1)) == 0 && element_count(*shape) != 0)
+                                return Tensor();
+                              return weight(type.dtype, *shape, whole_number<uint64_t>(blob.at(0)));
+                            });
     ir::verify(*saved.graph);
     ops::check_types(*saved.graph);
     const std::vector<ir::NodeId> order = saved.graph->order();
-    saved.streams = text.value("streams", 1);
-    require(saved.streams >= 1 && saved.streams <= plan::most_streams, "{} streams; there are at most {}", saved.streams, plan::most_streams);
+    saved.streams = whole_number<int>(text.value("streams", json(1)));
+    require(saved.streams >= 1 && saved.streams <= plan::most_streams, "{} streams; there are at most {}",
+            saved.streams, plan::most_streams);
     saved.prefetch = text.value("prefetch", false);
     const json& choices = text.at("choices");
     require(choices.size() == order.size(), "{} choices for {} nodes", choices.size(), order.size());
     saved.choices.resize(saved.graph->node_capacity());
     for (size_t position = 0; position < order.size(); ++position)
-      if (!choices[position].is_null()) saved.choices[static_cast<size_t>(order[position].index)] = choice(choices[position]);
+      if (!choices[position].is_null())
+        saved.choices[static_cast<size_t>(order[position].index)] = choice(choices[position]);
     for (const auto& [position, programs] : text.at("bodies").items()) {
       const size_t at = std::stoul(position);
       require(at < order.size(), "a body belongs to no node");
@@ -140,7 +151,8 @@ class Reader {
   Tensor weight(DType dtype, Shape shape, uint64_t offset) {
     int64_t bytes = 0;
     const bool countable = !__builtin_mul_overflow(element_count(shape), dtype_bytes(dtype), &bytes);
-    require(countable && offset % weight_alignment == 0 && offset <= weights_.size() && static_cast<uint64_t>(bytes) <= weights_.size() - offset,
+    require(countable && offset % weight_alignment == 0 && offset <= weights_.size() &&
+                static_cast<uint64_t>(bytes) <= weights_.size() - offset,
             "a weight lies outside section 'weights'");
     return Tensor::view(dtype, std::move(shape), const_cast<char*>(weights_.data()) + offset, file_.owner());
   }
@@ -150,13 +162,15 @@ class Reader {
     made.tactic = text.at("tactic");
     made.candidate = text.at("candidate");
     made.microseconds = text.at("us");
-    const uint64_t offset = text.at("code").at(0), bytes = text.at("code").at(1);
+    const auto offset = whole_number<uint64_t>(text.at("code").at(0)),
+               bytes = whole_number<uint64_t>(text.at("code").at(1));
     require(offset <= code_.size() && bytes <= code_.size() - offset, "code lies outside section 'code'");
     made.code = code_.substr(offset, bytes);
     for (const json& constant : text.at("constants")) {
       const auto dtype = parse_dtype(constant.at("dtype").get_ref<const std::string&>());
       require(dtype.has_value(), "a packed weight has an unknown element type");
-      made.constants.push_back(weight(*dtype, constant.at("shape").get<Shape>(), constant.at("offset")));
+      made.constants.push_back(
+          weight(*dtype, shape_of(constant.at("shape")), whole_number<uint64_t>(constant.at("offset"))));
     }
     return made;
   }
@@ -168,15 +182,16 @@ class Reader {
 }  // namespace
 
 SavedProgram read_program(const SectionFile& file) {
-  return with_context([] { return "section 'program'"; }, [&] {
-    try {
-      return Reader(file).program(json::parse(file.section(SectionId::program)), 0);
-    } catch (const json::exception& error) {
-      fail("{}", error.what());
-    } catch (const std::logic_error& error) {  // of std::stoul
-      fail("a position is no number ({})", error.what());
-    }
-  });
+  return with_context([] { return "section 'program'"; },
+                      [&] {
+                        try {
+                          return Reader(file).program(json::parse(file.section(SectionId::program)), 0);
+                        } catch (const json::exception& error) {
+                          fail("{}", error.what());
+                        } catch (const std::logic_error& error) {  // of std::stoul
+                          fail("a position is no number ({})", error.what());
+                        }
+                      });
 }
 
 }  // namespace burnish::engine

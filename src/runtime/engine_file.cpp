@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "engine/json_numbers.h"
 #include "engine/program_file.h"
 #include "ops/table.h"
 #include "ops/user.h"
@@ -52,10 +53,9 @@ std::map<std::string, engine_internal::WeightSource> read_weights(std::string_vi
         const auto dtype = parse_dtype(one.at(1).get_ref<const std::string&>());
         require(dtype.has_value(), "a weight has an unknown element type");
         source.dtype = *dtype;
-        source.shape = one.at(2).get<Shape>();
-        element_count(source.shape);
+        source.shape = engine::shape_of(one.at(2));
         if (one.size() > 3) {
-          source.hash = one.at(3);
+          source.hash = engine::whole_number<uint64_t>(one.at(3));
           source.fixed_by = one.at(4);
         }
       }

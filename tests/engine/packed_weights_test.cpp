@@ -115,6 +115,26 @@ TEST(PackedWeights, WhoseBytesNoNumberHoldsLieOutsideTheFile) {
   EXPECT_THROW(Engine::load(changed, {.device = "cpu", .threads = 1}), Error);
 }
 
+TEST(Program, WhoseNumbersAreNotWholeOrTooLargeIsRefused) {
+  const std::string path = testing::TempDir() + "numbers.burnish", changed = testing::TempDir() + "other_numbers.burnish";
+  engine_for("cpu").save(path);
+  const engine::SectionFile file = engine::SectionFile::open(path);
+  const json program = json::parse(file.section(engine::SectionId::program));
+  std::string packed;
+  for (size_t i = 0; i < program["choices"].size() && packed.empty(); ++i)
+    if (!program["choices"][i].is_null() && !program["choices"][i]["constants"].empty()) packed = "/choices/" + std::to_string(i);
+  ASSERT_FALSE(packed.empty());
+  for (const std::string& number : {std::string("/constants/0/0"), std::string("/constants/0/1"), std::string("/streams"), packed + "/code/0",
+                                    packed + "/code/1", packed + "/constants/0/offset", packed + "/constants/0/shape/0"})
+    for (const json& wrong : {json(0.5), json(4.6e20), json(-1), json("1"), json(true)}) {
+      SCOPED_TRACE(number + ": " + wrong.dump());
+      json other = program;
+      other[json::json_pointer(number)] = wrong;
+      rewrite(file, other, changed);
+      EXPECT_THROW(Engine::load(changed, {.device = "cpu", .threads = 1}), Error);
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Engine, Devices, ::testing::Values("reference", "cpu"),
                          [](const auto& info) { return info.param; });
 
