@@ -1,6 +1,8 @@
 // On a machine with a GPU: every tactic and candidate against the reference.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "device/device.h"
 #include "problems.h"
 #include "tune/oracle.h"
@@ -15,6 +17,13 @@ std::shared_ptr<device::Device> gpu(const device::DeviceOptions& options = {}) {
   return backend->open(0, options);
 }
 
+/// Whether to test the tactic: where the environment names a part of a name in BURNISH_TEST_TACTIC, those
+/// that have it.
+bool wanted(const device::Tactic& tactic) {
+  const char* const part = std::getenv("BURNISH_TEST_TACTIC");
+  return !part || tactic.name().find(part) != std::string::npos;
+}
+
 /// Each takes its share of the problems, so that they can run side by side.
 class Gpu : public testing::TestWithParam<size_t> {};
 
@@ -26,7 +35,7 @@ TEST_P(Gpu, EveryCandidateAgreesWithTheReference) {
     if (!tune::can_be_tried(problem)) continue;  // indices: the networks' tests cover them
     const std::vector<Tensor> expected = tune::expected_outputs(problem);
     for (const device::Tactic* tactic : device->tactics()) {
-      if (!device::runs(*tactic, problem, device->info())) continue;
+      if (!wanted(*tactic) || !device::runs(*tactic, problem, device->info())) continue;
       for (const device::Candidate& candidate : tactic->candidates(problem, *device)) {
         SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
         EXPECT_NO_THROW(
@@ -45,7 +54,7 @@ TEST_P(Gpu, KernelsOfAnOlderArchitectureRunHere) {
     if (!tune::can_be_tried(problem)) continue;
     const std::vector<Tensor> expected = tune::expected_outputs(problem);
     for (const device::Tactic* tactic : device->tactics()) {
-      if (!device::runs(*tactic, problem, device->info())) continue;
+      if (!wanted(*tactic) || !device::runs(*tactic, problem, device->info())) continue;
       const device::Candidate candidate = tactic->candidates(problem, *device).at(0);
       SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
       EXPECT_NO_THROW(
