@@ -58,7 +58,9 @@ bool assign(T& to, const AttributeValue& from) {
   }
   if constexpr (std::is_same_v<T, double> || std::is_same_v<T, bool> || std::is_same_v<T, int64_t>) {
     const auto number = as_number(from);
-    if (!number || (!std::is_same_v<T, double> && *number != std::trunc(*number))) return false;
+    if (!number ||
+        (!std::is_same_v<T, double> && (*number != std::trunc(*number) || std::abs(*number) >= 0x1p63)))
+      return false;
     to = static_cast<T>(*number);
     return true;
   } else if constexpr (std::is_same_v<T, std::vector<double>>) {

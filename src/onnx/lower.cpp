@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/dispatch.h"
+#include "base/numbers.h"
 #include "onnx/graph_importer.h"
 #include "ops/host.h"
 #include "ops/infer.h"
@@ -297,7 +298,7 @@ ir::ValueId Lower::add_scalar(DType dtype, double value) {
   Tensor data(dtype, {});
   dispatch(AllTypes{}, dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    *data.data<T>() = static_cast<T>(static_cast<compute_t<T>>(value));
+    *data.data<T>() = element_of<T>(value);
   });
   return add_constant(data);
 }

@@ -136,6 +136,8 @@ class AttentionLowering {
     std::vector<int64_t> pads(static_cast<size_t>(2 * node_.rank(mask)), 0);
     pads.back() = missing.constant();
     const DType dtype = node_.dtype(mask);
+    require(dtype == DType::boolean || is_floating(dtype),
+            "attn_mask is {}; to be made as long as the keys it must be bool or a float", dtype_name(dtype));
     return node_.emit(def::pad, {mask, node_.add_integers(pads),
                                  node_.add_scalar(dtype, dtype == DType::boolean ? 0 : -INFINITY)});
   }

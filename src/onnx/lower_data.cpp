@@ -1,6 +1,7 @@
 // Views, shapes and data movement: the older opsets' attributes become the newest one's inputs.
 #include <algorithm>
 
+#include "base/numbers.h"
 #include "onnx/lower.h"
 #include "onnx/lowerings.h"
 #include "ops/data_attributes.h"
@@ -119,9 +120,8 @@ void lower_tile_1(Lower& node) {
   const Tensor tiles = node.constant(node.needed_input(1)), axis = node.constant(node.needed_input(2));
   require(!tiles.empty() && !axis.empty(), "inputs 'tiles' and 'axis' must be constants");
   std::vector<int64_t> repeats(static_cast<size_t>(node.rank(x)), 1);
-  const auto along = static_cast<int64_t>(ops::number_of(axis));
-  repeats[static_cast<size_t>(ops::normalize_axis(along, node.rank(x)))] =
-      static_cast<int64_t>(ops::number_of(tiles));
+  const auto along = whole_part(ops::number_of(axis));
+  repeats[static_cast<size_t>(ops::normalize_axis(along, node.rank(x)))] = whole_part(ops::number_of(tiles));
   node.set_output(0, node.emit(def::tile, {x, node.add_integers(repeats)}));
 }
 

@@ -1,24 +1,13 @@
 // Conversion between element types.
 #include "ops/cast.h"
 
-#include <cmath>
-
 #include "base/dispatch.h"
+#include "base/numbers.h"
 #include "base/parallel.h"
 #include "ops/table.h"
 
 namespace burnish::ops {
 namespace {
-
-/// A float's whole part. ONNX leaves out what does not fit; here NaN is 0, the rest is clamped to 64 bits, of
-/// which narrower types then keep the low ones.
-template <class F>
-int64_t whole_part(F value) {
-  if (!(value == value)) return 0;
-  if (value >= F(0x1p63)) return std::numeric_limits<int64_t>::max();
-  if (value < F(-0x1p63)) return std::numeric_limits<int64_t>::min();
-  return static_cast<int64_t>(value);
-}
 
 template <class To, class From>
 To convert(From stored, bool saturate) {

@@ -6,6 +6,7 @@
 
 #include "base/dispatch.h"
 #include "base/error.h"
+#include "base/numbers.h"
 #include "base/parallel.h"
 #include "ops/host.h"
 #include "ops/infer.h"
@@ -107,14 +108,12 @@ void extrapolate(const std::vector<ResizeTaps>& taps, double value, Tensor& y) {
   for (int64_t i = 0; i < y.size(); ++i)
     for (size_t d = 0; d < taps.size(); ++d)
       if (taps[d].outside[static_cast<size_t>(i / strides[d] % y.shape()[d])])
-        y.data<T>()[i] = static_cast<T>(static_cast<compute_t<T>>(value));
+        y.data<T>()[i] = element_of<T>(value);
 }
 
 void resize_nearest(const Tensor& x, const std::vector<ResizeTaps>& taps, double extrapolation, Tensor& y) {
   Tensor fill(x.dtype(), {});
-  dispatch(AllTypes{}, x.dtype(), [&]<class T>(Type<T>) {
-    *fill.data<T>() = static_cast<T>(static_cast<compute_t<T>>(extrapolation));
-  });
+  dispatch(AllTypes{}, x.dtype(), [&]<class T>(Type<T>) { *fill.data<T>() = element_of<T>(extrapolation); });
   std::vector<AxisMap> maps;
   for (const ResizeTaps& axis : taps) {
     maps.push_back(axis.indices);

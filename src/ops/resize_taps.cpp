@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/numbers.h"
 #include "ops/host.h"
 #include "ops/infer.h"
 #include "ops/resize.h"
@@ -58,6 +59,7 @@ float cubic_weight(float distance, float a) {
 /// Weights around each coordinate; antialias widens the kernel where the axis shrinks.
 void weigh(const ResizeAttributes& attributes, const ResizeAxis& axis, const std::vector<float>& coordinates,
            ResizeTaps& made) {
+  if (coordinates.empty()) return;  // of any scale, also one that would take more taps than can be counted
   const bool cubic = attributes.mode == "cubic";
   const float radius = cubic ? 2 : 1, shrink = attributes.antialias ? std::min(axis.scale, 1.0f) : 1;
   const int64_t first = static_cast<int64_t>(std::floor(-radius / shrink)) + 1;
@@ -91,7 +93,7 @@ void keep_aspect_ratio(const std::string& policy, std::vector<ResizeAxis*>& axes
                           ->scale;
   for (ResizeAxis* axis : axes) {
     axis->scale = scale;
-    axis->output = static_cast<int64_t>(std::floor(scale * static_cast<float>(axis->input) + 0.5f));
+    axis->output = whole_part(std::floor(scale * static_cast<float>(axis->input) + 0.5f));
   }
 }
 
@@ -107,7 +109,7 @@ std::optional<ir::Dim> scaled_dim(const ir::Dim& dim, float scale) {
       return ir::floor_div(dim * ir::Dim(static_cast<int64_t>(p)), q);
   }
   if (!dim.is_constant()) return std::nullopt;
-  return ir::Dim(static_cast<int64_t>(std::floor(static_cast<float>(dim.constant()) * scale)));
+  return ir::Dim(whole_part(std::floor(static_cast<float>(dim.constant()) * scale)));
 }
 
 bool ResizeTaps::is_identity() const {

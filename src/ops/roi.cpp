@@ -5,6 +5,7 @@
 
 #include "base/dispatch.h"
 #include "base/error.h"
+#include "base/numbers.h"
 #include "base/parallel.h"
 #include "ops/host.h"
 #include "ops/infer.h"
@@ -71,9 +72,9 @@ Bins bins(const RoiAlignAttributes& attributes, double begin, double end, int64_
   if (!half_pixel) length = std::max(length, 1.0);
   const double size = length / static_cast<double>(count);
   require(size < 1e6, "a region is {} pixels long", length);
-  return {begin, size,
-          attributes.sampling_ratio > 0 ? attributes.sampling_ratio
-                                        : std::max<int64_t>(1, static_cast<int64_t>(std::ceil(size)))};
+  return {
+      begin, size,
+      attributes.sampling_ratio > 0 ? attributes.sampling_ratio : whole_part(std::max(1.0, std::ceil(size)))};
 }
 
 /// The average or the largest over a bin's samples. As in ONNX Runtime, max is over weighted corners.
@@ -134,7 +135,7 @@ std::pair<int64_t, int64_t> bin_range(double begin, double end, int64_t bins, in
   const double first = std::round(begin),
                length = std::max(std::round(end) - first + 1, 1.0) / static_cast<double>(bins);
   const auto clamped = [&](double at) {
-    return static_cast<int64_t>(std::clamp(at + first, 0.0, static_cast<double>(size)));
+    return whole_part(std::clamp(at + first, 0.0, static_cast<double>(size)));
   };
   return {clamped(std::floor(static_cast<double>(bin) * length)),
           clamped(std::ceil(static_cast<double>(bin + 1) * length))};

@@ -6,6 +6,7 @@
 
 #include "base/dispatch.h"
 #include "base/error.h"
+#include "base/numbers.h"
 #include "base/parallel.h"
 #include "ops/data_attributes.h"
 #include "ops/host.h"
@@ -95,7 +96,7 @@ void infer_one_hot(InferContext& context) {
   if (context.contents(1))
     depth = context.contents(1)->at(0);
   else if (context.constant(1))
-    depth = static_cast<int64_t>(number_of(*context.constant(1)));
+    depth = whole_part(number_of(*context.constant(1)));
   shape.insert(shape.begin() + axis, depth);
   context.set(0, context.dtype(2), std::move(shape));
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/numbers.h"
 #include "base/parallel.h"
 #include "ops/host.h"
 #include "ops/indexing.h"
@@ -188,7 +189,7 @@ void mel_weight_matrix_reference(const ReferenceCall& call) {
   const double step = (mel(upper) - mel(lower)) / static_cast<double>(filters + 2);
   const auto bin = [&](int64_t i) {
     const double hertz = 700 * (std::pow(10, (static_cast<double>(i) * step + mel(lower)) / 2595) - 1);
-    return static_cast<int64_t>(std::floor(static_cast<double>(length + 1) * hertz / rate));
+    return whole_part(std::floor((static_cast<double>(length) + 1) * hertz / rate));
   };
   Tensor& y = call.outputs[0];
   const int64_t rows = y.shape()[0];
@@ -201,9 +202,9 @@ void mel_weight_matrix_reference(const ReferenceCall& call) {
              for (int64_t i = 0; i < filters; ++i) {
                const int64_t left = bin(i), centre = bin(i + 1), right = bin(i + 2);
                if (left == centre) set(centre, i, 1);
-               for (int64_t j = left; left < centre && j <= centre; ++j)
+               for (int64_t j = left; left < centre && j <= centre && j < rows; ++j)
                  set(j, i, static_cast<double>(j - left) / static_cast<double>(centre - left));
-               for (int64_t j = centre; j < right; ++j)
+               for (int64_t j = centre; j < right && j < rows; ++j)
                  set(j, i, static_cast<double>(right - j) / static_cast<double>(right - centre));
              }
            });

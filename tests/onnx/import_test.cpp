@@ -96,6 +96,41 @@ TEST(Import, RefusesToPadAnUnknownDimensionByTheLeastNumber) {
   EXPECT_THAT(error_of(bytes), HasSubstr("a dimension overflows"));
 }
 
+TEST(Import, RefusesAShortMaskThatCannotHideKeys) {
+  const auto heads = [](const char* name, const char* length) {
+    return value_info(name, FLOAT, {"2", "3", length, "8"});
+  };
+  const auto bytes = test::model(
+      {.nodes = {node("Attention", {"q", "k", "v", "mask"}, {"y"})},
+       .initializers = {},
+       .inputs = {heads("q", "4"), heads("k", "6"), heads("v", "6"), value_info("mask", UINT16, {"4", "2"})},
+       .outputs = {value_info("y", FLOAT, {})}},
+      23);
+  EXPECT_THAT(error_of(bytes), HasSubstr("attn_mask is u16"));
+}
+
+TEST(Import, TakesAWindowOfAnyLength) {
+  const auto heads = [](const char* name) { return value_info(name, FLOAT, {"1", "1", "4", "8"}); };
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  const auto with_window = [&](int64_t left) {
+    return import(test::model(
+        {.nodes = {node("Attention", {"q", "k", "v"}, {"y"}, {test::attribute("left_window_size", left)})},
+         .initializers = {},
+         .inputs = {heads("q"), heads("k"), heads("v")},
+         .outputs = {value_info("y", FLOAT, {})}},
+        24));
+  };
+  std::vector<Tensor> inputs;
+  for (int i = 0; i < 3; ++i) {
+    inputs.emplace_back(DType::f32, Shape{1, 1, 4, 8});
+    for (int64_t j = 0; j < inputs.back().size(); ++j)
+      inputs.back().data<float>()[j] = static_cast<float>((i + 3) * j % 7) / 7;
+  }
+  const Tensor all = ops::evaluate(*with_window(4).graph, inputs)[0],
+               more = ops::evaluate(*with_window(most).graph, inputs)[0];
+  for (int64_t j = 0; j < all.size(); ++j) EXPECT_EQ(all.data<float>()[j], more.data<float>()[j]);
+}
+
 TEST(Import, TakesNodesWithoutOutputs) {
   const auto pictures = [](const char* name) { return value_info(name, FLOAT, {"1", "2", "3", "3"}); };
   const auto model = import(test::model(

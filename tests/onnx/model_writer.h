@@ -15,6 +15,7 @@ enum Element : int32_t {
   FLOAT = 1,
   UINT8 = 2,
   INT8 = 3,
+  UINT16 = 4,
   INT32 = 6,
   INT64 = 7,
   STRING = 8,

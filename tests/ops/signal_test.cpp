@@ -20,6 +20,15 @@ TEST(Dft, OfAWaveIsALine) {
                1e-5, 1e-5);
 }
 
+TEST(MelWeightMatrix, OfAnUnevenRateEnds) {
+  // Every edge but the first lies further right than there are rows, or integers.
+  const std::vector<Tensor> inputs = {Tensor::scalar<int64_t>(3), Tensor::scalar<int64_t>(16),
+                                      Tensor::scalar(1e-30f), Tensor::scalar(0.f), Tensor::scalar(1e6f)};
+  const Tensor y = run(def::mel_weight_matrix, MelWeightMatrixAttributes{}, inputs);
+  EXPECT_EQ(y.shape(), (Shape{9, 3}));
+  for (int64_t i = 0; i < y.size(); ++i) EXPECT_LT(std::abs(y.data<float>()[i]), 1e-6f);
+}
+
 TEST(Dft, IsUndoneByItsInverse) {
   std::mt19937 random(1);
   for (int64_t axis : {0, 1}) {
