@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 namespace burnish::cuda {
 namespace {
@@ -11,17 +12,33 @@ int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
 }  // namespace
 
+std::vector<WgmmaConfig> WgmmaConfig::staying(int64_t tiles, int multiprocessors) const {
+  if (!may_stay() || 2 * tiles <= multiprocessors) return {};
+  std::vector<WgmmaConfig> ways;
+  for (auto [fetching, leading] : {std::pair{false, false}, {true, false}, {true, true}}) {
+    if (leading && (groups != 2 || tiles <= multiprocessors)) continue;
+    WgmmaConfig& way = ways.emplace_back(*this);
+    way.blocks = places(multiprocessors);
+    way.fetches = fetching;
+    way.leads = leading;
+  }
+  return ways;
+}
+
 std::string WgmmaConfig::id() const {
   return fmt::format("{}x{}.s{}.k{}.c{}x{}", tile_m(), tile_n, stages, split, share_m, share_n) +
-         (blocks > 0 ? fmt::format(".p{}", blocks) : "");
+         (blocks > 0 ? fmt::format(".p{}{}{}", blocks, fetches ? "f" : "", leads ? "l" : "") : "");
 }
 
 WgmmaConfig WgmmaConfig::parse(const std::string& id, std::string_view tactic) {
   WgmmaConfig c;
   int rows = 0;
-  const bool read = std::sscanf(id.c_str(), "%dx%d.s%d.k%d.c%dx%d.p%d", &rows, &c.tile_n, &c.stages, &c.split,
-                                &c.share_m, &c.share_n, &c.blocks) >= 6;
+  char ways[3] = "";
+  const bool read = std::sscanf(id.c_str(), "%dx%d.s%d.k%d.c%dx%d.p%d%2[fl]", &rows, &c.tile_n, &c.stages,
+                                &c.split, &c.share_m, &c.share_n, &c.blocks, ways) >= 6;
   c.groups = rows / 64;
+  c.fetches = std::strchr(ways, 'f') != nullptr;
+  c.leads = std::strchr(ways, 'l') != nullptr;
   const auto within = [](int value, int least, int most) { return value >= least && value <= most; };
   const auto power = [](int value) { return (value & (value - 1)) == 0; };
   require(read && rows % 64 == 0 && within(c.groups, 1, 4) && c.tile_n % 16 == 0 &&
@@ -29,7 +46,8 @@ WgmmaConfig WgmmaConfig::parse(const std::string& id, std::string_view tactic) {
               power(c.split) && within(c.share_m, 1, 4) && within(c.share_n, 1, 4) && power(c.share_m) &&
               power(c.share_n) && c.cluster() <= 8 &&
               (c.blocks == 0 ||
-               (c.may_stay() && within(c.blocks, c.cluster(), 1 << 16) && c.blocks % c.cluster() == 0)),
+               (c.may_stay() && within(c.blocks, c.cluster(), 1 << 16) && c.blocks % c.cluster() == 0)) &&
+              (!c.leads || c.groups == 2),
           "'{}' is no candidate of {}", id, tactic);
   return c;
 }
@@ -58,7 +76,8 @@ bool WgmmaWork::choose_stages(WgmmaConfig& config, int multiprocessors) const {
   const int64_t own =
       config.blocks > 0 ? steps * divide_up(blocks(config), config.blocks) : divide_up(steps, config.split);
   config.stages = static_cast<int>(std::clamp<int64_t>(std::min(own, fits), 1, 8));
-  return shared_bytes(config) <= WgmmaConfig::most_shared;
+  const bool led = !config.leads || steps > config.stages;  // the kernel does not otherwise
+  return led && shared_bytes(config) <= WgmmaConfig::most_shared;
 }
 
 double WgmmaWork::estimate(const WgmmaConfig& config, int multiprocessors, double least_step_us) const {
@@ -86,7 +105,8 @@ double WgmmaWork::estimate(const WgmmaConfig& config, int multiprocessors, doubl
   const double finish = rows * config.tile_n * 6.0 * resident / 90e3 +
                         (config.split > 1 ? 0.4 + rows * config.tile_n * 4 * resident / 40e3 : 0);
   const double unhidden = config.blocks > 0 ? 1 + 0.1 * waves : std::max(1.0, 0.5 * waves);
-  return 1.7 + waves * time + unhidden * finish + (config.share_m * config.share_n > 1 ? 0.1 : 0);
+  const double way = 1 - 0.01 * config.fetches - 0.01 * config.leads;
+  return 1.7 + way * waves * time + unhidden * finish + (config.share_m * config.share_n > 1 ? 0.1 : 0);
 }
 
 Launch WgmmaWork::launch(const WgmmaConfig& config) const {
@@ -112,12 +132,10 @@ std::vector<device::Candidate> offered(std::vector<device::Candidate> plain,
     std::stable_sort(list->begin(), list->end(), [](const device::Candidate& a, const device::Candidate& b) {
       return a.estimate_us < b.estimate_us;
     });
-  constexpr size_t half = 4;
-  const auto place = [&](size_t at) {
-    return plain.begin() + static_cast<std::ptrdiff_t>(std::min(at, plain.size()));
+  const auto first = [](std::vector<device::Candidate>& list, size_t count) {
+    return list.begin() + static_cast<std::ptrdiff_t>(std::min(count, list.size()));
   };
-  plain.insert(place(half), staying.begin(),
-               staying.begin() + static_cast<std::ptrdiff_t>(std::min(half, staying.size())));
+  plain.insert(first(plain, 2), staying.begin(), first(staying, 6));
   return plain;
 }
 
@@ -173,7 +191,9 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
                          {"SPLIT", config.split},
                          {"SHARE_M", config.share_m},
                          {"SHARE_N", config.share_n},
-                         {"ROWS_FIRST", persistent && rows_first}}) +
+                         {"ROWS_FIRST", persistent && rows_first},
+                         {"FETCH", config.fetches},
+                         {"LEAD", config.leads ? (config.stages - 1) / 2 : 0}}) +
          fmt::format(
              "BURNISH_DEVICE const Element* b_operand(const Operands& p) {{ return static_cast<const "
              "Element*>(p.c{}); }}\n",

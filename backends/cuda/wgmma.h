@@ -14,7 +14,9 @@ struct WgmmaConfig {
   int groups = 1, tile_n = 64;  ///< a tile has 64 rows for each warpgroup
   int stages = 4, split = 1;
   int share_m = 1, share_n = 1;  ///< blocks of a cluster that share a tile of the right, or the left operand
-  int blocks = 0;  ///< of a grid whose blocks take one tile after the other; 0: one block a tile
+  int blocks = 0;        ///< of a grid whose blocks take one tile after the other; 0: one block a tile
+  bool fetches = false;  ///< such blocks ask L2 for what their ring takes next
+  bool leads = false;    ///< of two warpgroups of such a block, the first is ahead
 
   int tile_m() const { return 64 * groups; }
   int cluster() const { return split * share_m * share_n; }
@@ -27,6 +29,8 @@ struct WgmmaConfig {
   int places(int multiprocessors) const {
     return (cluster() > 2 ? multiprocessors * 10 / 11 : multiprocessors) / cluster() * cluster();
   }
+  /// The same with blocks that stay, in all ways that there are, where that is worth a trial.
+  std::vector<WgmmaConfig> staying(int64_t tiles, int multiprocessors) const;
   std::string id() const;
   /// What id() wrote, behind which more may follow. Throws Error naming `tactic` where it is none of its own.
   static WgmmaConfig parse(const std::string& id, std::string_view tactic);
@@ -41,7 +45,7 @@ struct WgmmaWork {
   int64_t blocks(const WgmmaConfig& config) const;  ///< of the grid: whole clusters
   size_t stage_bytes(const WgmmaConfig& config) const;
   size_t shared_bytes(const WgmmaConfig& config) const;
-  /// As many stages as fit, or false where none does.
+  /// As many stages as fit, or false where none does or the configuration is of no use.
   bool choose_stages(WgmmaConfig& config, int multiprocessors) const;
   /// Microseconds: waves of blocks, each bound by its products, its share of L2, or latency. Weights of the
   /// first wave come while the kernel before still runs. `least_step_us`: what else bounds a block's step.
@@ -50,8 +54,8 @@ struct WgmmaWork {
   Launch launch(const WgmmaConfig& config) const;
 };
 
-/// Candidates as the tuner is to meet them, which tries the first few: the best of either kind in turn by
-/// fours, the plain ones first, as what nothing is measured for takes the very first.
+/// Candidates as the tuner is to meet them, which tries the first eight: the two best plain ones, as what
+/// nothing is measured for takes the very first, then six of the others.
 std::vector<device::Candidate> offered(std::vector<device::Candidate> plain,
                                        std::vector<device::Candidate> staying);
 

@@ -239,17 +239,19 @@ class WgmmaConv : public GeneratedTactic {
             {config.id(), work.estimate(config.base, multiprocessors, shared_memory_us(work, config.base))});
       };
       offer(found);
-      if (c.pooled || !config.base.may_stay() || m * n <= multiprocessors) continue;
-      config.base.blocks = config.base.places(multiprocessors);
-      offer(staying);
+      if (c.pooled) continue;
+      for (const WgmmaConfig& way : config.base.staying(m * n, multiprocessors)) {
+        config.base = way;
+        offer(staying);
+      }
     }
-    const auto add_best = [](std::vector<Candidate>& best, std::vector<Candidate>& to) {
+    const auto add_best = [](std::vector<Candidate>& best, std::vector<Candidate>& to, std::ptrdiff_t most) {
       std::stable_sort(best.begin(), best.end(),
                        [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
-      to.insert(to.end(), best.begin(), best.begin() + std::min<std::ptrdiff_t>(2, std::ssize(best)));
+      to.insert(to.end(), best.begin(), best.begin() + std::min(most, std::ssize(best)));
     };
-    add_best(found, into);
-    add_best(staying, into_staying);
+    add_best(found, into, 2);
+    add_best(staying, into_staying, 4);
   }
   /// Of pixels, lines and images, in elements. An axis of one element may have any: it takes a valid one.
   static std::vector<int64_t> strides_of(const Contraction& c) {

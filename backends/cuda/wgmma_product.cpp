@@ -64,20 +64,18 @@ class WgmmaProduct : public GeneratedTactic {
       for (int tile_n : {32, 48, 64, 96, 128, 192, 256})
         for (int split : {1, 2, 4, 8})
           for (auto [share_m, share_n] : {std::pair{1, 1}, {2, 1}, {1, 2}, {1, 4}}) {
-            WgmmaConfig config{groups, tile_n, 1, split, share_m, share_n};
+            const WgmmaConfig config{groups, tile_n, 1, split, share_m, share_n};
             const WgmmaWork work = work_of(c, config);
             const int64_t m = work.row_tiles, n = work.column_tiles;
             if ((groups > 1 && rows <= 64) || (tile_n > 32 && tile_n / 2 >= columns)) continue;
             if (share_m > m || share_n > n || config.cluster() > 8) continue;
             if (split > 1 && (work.steps < 2 * split || m * n * split > 2 * gpu.multiprocessors)) continue;
-            const auto offer = [&](std::vector<Candidate>& list) {
-              if (work.choose_stages(config, gpu.multiprocessors))
-                list.push_back({config.id(), work.estimate(config, gpu.multiprocessors)});
+            const auto offer = [&](std::vector<Candidate>& list, WgmmaConfig way) {
+              if (work.choose_stages(way, gpu.multiprocessors))
+                list.push_back({way.id(), work.estimate(way, gpu.multiprocessors)});
             };
-            offer(found);
-            if (!config.may_stay() || m * n <= gpu.multiprocessors) continue;
-            config.blocks = config.places(gpu.multiprocessors);
-            offer(staying);
+            offer(found, config);
+            for (const WgmmaConfig& way : config.staying(m * n, gpu.multiprocessors)) offer(staying, way);
           }
     return offered(std::move(found), std::move(staying));
   }

@@ -84,6 +84,18 @@ void add_contractions(Texts& texts) {
                     "{0}[1,2310,1596] %v2 = "
                     "add(%x3, %v1) : {0}[1,2310,1596] yield %v2 }}",
                     dtype));
+    // (of few steps of the inner dimension, which is no whole number of them, and with tiles for some blocks
+    // only)
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[1,1811,1032], %w1: {0}[1032,1160], %w2: {0}[1160], %x3: "
+                    "{0}[1,1811,1160]) {{ %v0 = matmul(%x0, %w1) : {0}[1,1811,1160] %v1 = add(%v0, %w2) : "
+                    "{0}[1,1811,1160] %v2 = gelu(%v1) : {0}[1,1811,1160] %v3 = add(%x3, %v2) : "
+                    "{0}[1,1811,1160] yield %v3 }}",
+                    dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[1,3100,328], %w1: {0}[328,424]) {{ %v0 = matmul(%x0, %w1) : {0}[1,3100,424] "
+        "yield %v0 }}",
+        dtype));
     texts.push_back(conv(dtype, 3, 136, 30, 31, 1400, 1, 1, 0, true));
     texts.push_back(conv(dtype, 5, 72, 61, 45, 200, 3, 1, 1, true));
     texts.push_back(conv(dtype, 4, 72, 91, 90, 264, 2, 2, 0, false));

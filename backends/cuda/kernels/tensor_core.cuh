@@ -87,6 +87,16 @@ BURNISH_DEVICE void copy_box(uint32_t to, const void* map, int c, int w, int h, 
 BURNISH_DEVICE void copy_box_to_all(uint32_t to, const void* map, int c, int w, int h, int n, uint32_t barrier, uint16_t blocks) {
   asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4, %5, %6}], [%2], %7;" ::"r"(to), "l"(map), "r"(barrier), "r"(c), "r"(w), "r"(h), "r"(n), "h"(blocks) : "memory");
 }
+/// The map itself is on its way.
+BURNISH_DEVICE void fetch_map(const void* map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
+/// The same three into L2 alone.
+BURNISH_DEVICE void fetch_bulk(const void* from, int bytes) { asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory"); }
+BURNISH_DEVICE void fetch_tensor(const void* map, int x, int y) {
+  asm volatile("cp.async.bulk.prefetch.tensor.2d.L2.global [%0, {%1, %2}];" ::"l"(map), "r"(x), "r"(y) : "memory");
+}
+BURNISH_DEVICE void fetch_box(const void* map, int c, int w, int h, int n) {
+  asm volatile("cp.async.bulk.prefetch.tensor.4d.L2.global [%0, {%1, %2, %3, %4}];" ::"l"(map), "r"(c), "r"(w), "r"(h), "r"(n) : "memory");
+}
 BURNISH_DEVICE void barrier_arrive(uint32_t barrier) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory"); }
 /// Orders nothing between the blocks: a release at their scope would wait for all memory, half a microsecond.
 BURNISH_DEVICE void barrier_arrive_in_block(uint32_t barrier, int block) {

@@ -64,6 +64,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   float sums[TILE_N / 2] = {};
   if (threadIdx.x >= MULTIPLIERS) {
     if (threadIdx.x == MULTIPLIERS) {
+      fetch_map(&left);
       // Columns beyond the last tile are computed like it and dropped.
       const char* b = reinterpret_cast<const char*>(b_operand(p)) + (int64_t(min(n_tile, s.column_tiles - 1)) * steps + first) * B_BYTES;
       constexpr int B_SLICE = B_BYTES / SHARE_M;

@@ -3,7 +3,8 @@
 // packed in an order in which each thread's sums are neighbours, so that none changes hands.
 //
 // Defined before: Element; GROUPS_M, TILE_M, TILE_N (a multiple of 32), STAGES, SHARE_M, SHARE_N; ROWS_FIRST (the tiles of
-// all columns before those of the next rows); VECTOR (8 at most), Loaded, load_operands() and epilogue(); b_operand(p);
+// all columns before those of the next rows); FETCH (L2 is asked for what the ring takes next); LEAD (steps by which the
+// first of two warpgroups is ahead, so that one's end runs under the other's products; or 0); VECTOR (8 at most), Loaded, load_operands() and epilogue(); b_operand(p);
 // multiply(sums, left, right, add); LeftTile; Sizes with columns, column_tiles and row_tiles.
 
 constexpr int MULTIPLIERS = 128 * GROUPS_M, THREADS = MULTIPLIERS + 128;
@@ -44,6 +45,51 @@ struct Tiles {
   BURNISH_DEVICE int row() const { return (ROWS_FIRST ? unit / across : unit % (count / across)) * SHARE_M + blockIdx.x % SHARE_M; }
   BURNISH_DEVICE int column() const { return (ROWS_FIRST ? unit % across : unit / (count / across)) * SHARE_N + blockIdx.x % SHARE / SHARE_M; }
   static BURNISH_DEVICE int clusters() { return gridDim.x / SHARE; }
+};
+
+/// A step of one of a block's tiles, as the thread that feeds the ring goes through them.
+struct Feed {
+  static constexpr int B_SLICE = B_BYTES / SHARE_M;
+
+  const Operands& p;
+  const Sizes& s;
+  const TensorMap& map;
+  const int member_m = blockIdx.x % SHARE_M, member_n = blockIdx.x % SHARE / SHARE_M;  // among those that share
+  const int steps;
+  Tiles tiles;
+  int step = 0;
+  LeftTile left;
+  const char* right;  // this block's slice
+
+  BURNISH_DEVICE Feed(const Operands& p, const Sizes& s, const TensorMap& map) : p(p), s(s), map(map), steps(LeftTile::steps(s)), tiles(s), left(s, tiles.row()) { begin_right(); }
+  BURNISH_DEVICE bool valid() const { return tiles.valid(); }
+  BURNISH_DEVICE void advance() {
+    right += B_BYTES;
+    if (++step < steps) return;
+    step = 0;
+    tiles.advance();
+    left = LeftTile(s, tiles.row());
+    begin_right();
+  }
+  BURNISH_DEVICE void begin_right() {  // columns beyond the last tile are computed like it and dropped
+    right = reinterpret_cast<const char*>(b_operand(p)) + int64_t(min(tiles.column(), s.column_tiles - 1)) * steps * B_BYTES + member_m * B_SLICE;
+  }
+
+  BURNISH_DEVICE void load_right(uint32_t stage, uint32_t barrier) const {
+    constexpr uint16_t every = (1 << SHARE_M) - 1;  // of the blocks that share it
+    if constexpr (SHARE_M > 1) copy_bulk_to_all(stage + A_BYTES + member_m * B_SLICE, right, B_SLICE, barrier, every << member_n * SHARE_M);
+    else copy_bulk(stage + A_BYTES, right, B_BYTES, barrier);
+  }
+  BURNISH_DEVICE void load_left(uint32_t stage, uint32_t barrier) const {
+    uint16_t blocks = 0;
+    for (int i = 0; i < SHARE_N; ++i) blocks |= 1 << (i * SHARE_M + member_m);
+    left.load(s, &map, step, stage, barrier, member_n, blocks);
+  }
+  /// Asks L2 for both, of which other blocks read the same: for those the first of them asks.
+  BURNISH_DEVICE void fetch() const {
+    if (tiles.column() < SHARE_N) left.fetch(s, &map, step, member_n);
+    if (tiles.row() < SHARE_M) fetch_bulk(right, B_SLICE);
+  }
 };
 
 /// The end of a tile for one thread, whose sums are eight neighbours in each 32 columns of two rows. What else it reads is
@@ -92,42 +138,44 @@ struct Finish {
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p, const Sizes s, const __grid_constant__ TensorMap left) {
-  const int member_m = blockIdx.x % SHARE_M, member_n = blockIdx.x % SHARE / SHARE_M;  // among those that share
   const int steps = LeftTile::steps(s);
   const uint32_t base = (shared_address(shared) + 1023) & ~1023u;
-  __shared__ uint64_t full[STAGES], empty[STAGES];
+  __shared__ uint64_t full[STAGES], empty[STAGES], led;
   if (threadIdx.x == 0) {
     for (int i = 0; i < STAGES; ++i) {
       barrier_init(shared_address(&full[i]), 1);
       barrier_init(shared_address(&empty[i]), GROUPS_M * SHARE);
     }
+    barrier_init(shared_address(&led), 1);
     barrier_init_done();
   }
   if constexpr (SHARE > 1) cluster_meet();
   else __syncthreads();
 
-  Tiles tiles(s);
   Stage stage;
   if (threadIdx.x >= MULTIPLIERS) {
     give_registers_back<FEEDER_REGISTERS>();
     if (threadIdx.x == MULTIPLIERS) {
-      constexpr int B_SLICE = B_BYTES / SHARE_M;
-      uint16_t left_blocks = 0, right_blocks = 0;  // that share this one's tile of either
-      for (int i = 0; i < SHARE_N; ++i) left_blocks |= 1 << (i * SHARE_M + member_m);
-      for (int i = 0; i < SHARE_M; ++i) right_blocks |= 1 << (member_n * SHARE_M + i);
+      // Weights do not depend on the kernels before this one: all that fit are on their way before the wait.
+      fetch_map(&left);
+      Feed feed(p, s, left), next = feed;  // by a ring's length
+      for (int i = 0; i < STAGES && next.valid(); ++i, next.advance()) {
+        barrier_expect(shared_address(&full[i]), LEFT_BYTES + B_BYTES);
+        next.load_right(base + i * STAGE_BYTES, shared_address(&full[i]));
+      }
       wait_for_inputs(p);
       let_next_start();
-      for (; tiles.valid(); tiles.advance()) {
-        const LeftTile tile_of_left(s, tiles.row());
-        // Columns beyond the last tile are computed like it and dropped.
-        const char* b = reinterpret_cast<const char*>(b_operand(p)) + int64_t(min(tiles.column(), s.column_tiles - 1)) * steps * B_BYTES + member_m * B_SLICE;
-        for (int i = 0; i < steps; ++i, b += B_BYTES, stage.advance()) {
-          const uint32_t to = base + stage.at * STAGE_BYTES, barrier = shared_address(&full[stage.at]);
-          if (stage.round > 0) barrier_wait(shared_address(&empty[stage.at]), (stage.round & 1) ^ 1);
+      for (; feed.valid(); feed.advance(), stage.advance()) {
+        const uint32_t to = base + stage.at * STAGE_BYTES, barrier = shared_address(&full[stage.at]);
+        if (stage.round > 0) {
+          barrier_wait(shared_address(&empty[stage.at]), (stage.round & 1) ^ 1);
           barrier_expect(barrier, LEFT_BYTES + B_BYTES);
-          if constexpr (SHARE_M > 1) copy_bulk_to_all(to + A_BYTES + member_m * B_SLICE, b, B_SLICE, barrier, right_blocks);
-          else copy_bulk(to + A_BYTES, b, B_BYTES, barrier);
-          tile_of_left.load(s, &left, i, to, barrier, member_n, left_blocks);
+          feed.load_right(to, barrier);
+        }
+        feed.load_left(to, barrier);
+        if (FETCH && next.valid()) {
+          next.fetch();
+          next.advance();
         }
       }
     }
@@ -137,6 +185,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
     wait_for_inputs(p);
     let_next_start();
     const int group = threadIdx.x / 128;
+    Tiles tiles(s);
+    // So that warpgroups end a tile one after the other, each begins it LEAD steps behind the one before, while
+    // the ring is what keeps that one from going further than a tile ahead.
+    const bool leads = LEAD > 0 && group == 0 && steps > STAGES, follows = LEAD > 0 && group == 1 && steps > STAGES;
     int refilled = tiles.own() * steps - STAGES;  // steps after which their stage is filled again
     const auto release = [&](int at) {  // to all blocks that write into this one's stage, who wait for it
       if (refilled-- > 0 && threadIdx.x % 128 < SHARE) {
@@ -144,10 +196,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
         else barrier_arrive(shared_address(&empty[at]));
       }
     };
-    for (; tiles.valid(); tiles.advance()) {
+    for (int tile = 0; tiles.valid(); tiles.advance(), ++tile) {
       Finish finish(p, s, LeftTile(s, tiles.row()), tiles.column() * TILE_N);
       float sums[TILE_N / 2];
       int before = 0;
+      if (follows) barrier_wait(shared_address(&led), tile & 1);
       for (int i = 0; i < steps; ++i, stage.advance()) {
         barrier_wait(shared_address(&full[stage.at]), stage.round & 1);
         const uint32_t at = base + stage.at * STAGE_BYTES;
@@ -158,6 +211,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
 #pragma unroll
           for (int step = 0; step < 4; ++step) multiply(sums, a + tap * (TAP_ROWS * 8) + step * 2, b + tap * (TILE_N * 8) + step * 2, i + tap + step > 0);  // 32 bytes on
         products_commit();
+        if (leads && i == LEAD - 1 && threadIdx.x == 0) barrier_arrive(shared_address(&led));
         products_wait<1>();
         if (i > 0) release(before);
         before = stage.at;

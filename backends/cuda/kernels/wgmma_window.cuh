@@ -24,6 +24,12 @@ struct LeftTile {
     else if (step % SHARE_N == member) copy_box_to_all(to, map, channel, w, h, image, barrier, blocks);  // they take turns
   }
 
+  BURNISH_DEVICE void fetch(const Sizes& s, const void* map, int step, int member) const {
+    const int position = step % positions(s);
+    if (position % s.kernel_w > 0 || step / s.kernel_w % SHARE_N != member) return;  // a box next to the one before
+    fetch_box(map, step / positions(s) * 64, x * s.stride_w - s.pad_w, y * s.stride_h - s.pad_h + position / s.kernel_w, image);
+  }
+
   BURNISH_DEVICE int row(const Sizes& s, int r) const {
     const int h = y + r / BOX_W, w = x + r % BOX_W;
     const bool inside = r < BOX_H * BOX_W && h < s.out_height && w < s.out_width && image < s.images;
