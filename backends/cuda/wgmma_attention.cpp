@@ -44,17 +44,21 @@ int64_t resident_blocks(const Attention& a) {
       std::min(65536 / (warpgroup * registers), (227 << 10) / (shared_bytes(a) + 1024)), 1, 8);
 }
 
+/// Microseconds: memory's share, or the blocks' waves. A block that is alone on its multiprocessor waits for
+/// its loads and products; several hide each other's, and share the units.
 double estimate(const Attention& a, const Config& config, int multiprocessors) {
-  const double blocks = static_cast<double>(divide_up(divide_up(a.queries.constant(), tile), config.tiles) *
-                                            a.heads.constant() * a.batch.constant());
+  const double heads = static_cast<double>(a.heads.constant() * a.batch.constant());
+  const double queries = static_cast<double>(a.queries.constant()),
+               keys = static_cast<double>(padded_keys(a)), depth = static_cast<double>(a.depth + a.depth_v);
+  const double blocks = heads * std::ceil(queries / static_cast<double>(tile * config.tiles));
   const double resident =
       std::min(static_cast<double>(resident_blocks(a)), std::ceil(blocks / multiprocessors));
   const double waves = std::ceil(blocks / (multiprocessors * resident));
-  const double keys = static_cast<double>(padded_keys(a)), depth = static_cast<double>(a.depth + a.depth_v);
-  const double bytes = (keys * depth + 64.0 * config.tiles * depth) * 2;
-  const double one_tile = 0.5 + 0.008 * keys,
-               all = 0.0035 * keys * resident;  // its own way; the units' share
-  return 1.8 + waves * (bytes * resident / 20e3 + config.tiles * std::max(one_tile, all));
+  const double loads = (keys + static_cast<double>(tile * config.tiles)) * depth * 2 / 100e3;
+  const double alone = loads + config.tiles * (0.3 + 0.0055 * keys);
+  const double together = std::max(loads, config.tiles * 0.0066 * keys) * resident;
+  const double memory = heads * (queries + keys) * depth * 2 / 2.6e6;
+  return 0.8 + std::max(memory, waves * std::max(alone, together));
 }
 
 class WgmmaAttention : public GeneratedTactic {
