@@ -80,16 +80,24 @@ bool WgmmaWork::choose_stages(WgmmaConfig& config, int multiprocessors) const {
   return led && shared_bytes(config) <= WgmmaConfig::most_shared;
 }
 
+double WgmmaWork::estimate_staying(const WgmmaConfig& config, double least_step_us) const {
+  const double tiles = std::ceil(static_cast<double>(blocks(config)) / config.blocks);
+  const double elements = static_cast<double>(config.tile_m()) * config.tile_n;
+  const double bytes = static_cast<double>(left_rows) * WgmmaConfig::row_bytes / config.share_n +
+                       static_cast<double>(config.tile_n) * WgmmaConfig::row_bytes * taps / config.share_m;
+  const double step = std::max({2 * elements * 64 * taps / 5.9e6, bytes / 90e3, least_step_us});
+  const double way = 1 - 0.01 * config.fetches - 0.01 * config.leads;
+  return 1.7 + tiles * (way * static_cast<double>(steps) * step + elements / 28e3);
+}
+
 double WgmmaWork::estimate(const WgmmaConfig& config, int multiprocessors, double least_step_us) const {
+  if (config.blocks > 0) return estimate_staying(config, least_step_us);
   const double count = static_cast<double>(blocks(config));
   const double own_steps = static_cast<double>(divide_up(steps, config.split));
   const double resident =
-      config.blocks > 0
-          ? 1.0
-          : std::max(1.0, std::min(std::floor(228e3 / static_cast<double>(shared_bytes(config) + 1024)),
-                                   std::ceil(count / multiprocessors)));
-  const double waves =
-      std::ceil(count / (config.blocks > 0 ? config.blocks : config.places(multiprocessors) * resident));
+      std::max(1.0, std::min(std::floor(228e3 / static_cast<double>(shared_bytes(config) + 1024)),
+                             std::ceil(count / multiprocessors)));
+  const double waves = std::ceil(count / (config.places(multiprocessors) * resident));
   const double rows = config.tile_m(), row_bytes = WgmmaConfig::row_bytes;
   const double flops = 2 * rows * config.tile_n * 64 * taps * own_steps;
   const double a_bytes = static_cast<double>(left_rows) * row_bytes * own_steps / config.share_n,
@@ -104,9 +112,8 @@ double WgmmaWork::estimate(const WgmmaConfig& config, int multiprocessors, doubl
                                least_step_us * own_steps * resident);
   const double finish = rows * config.tile_n * 6.0 * resident / 90e3 +
                         (config.split > 1 ? 0.4 + rows * config.tile_n * 4 * resident / 40e3 : 0);
-  const double unhidden = config.blocks > 0 ? 1 + 0.1 * waves : std::max(1.0, 0.5 * waves);
-  const double way = 1 - 0.01 * config.fetches - 0.01 * config.leads;
-  return 1.7 + way * waves * time + unhidden * finish + (config.share_m * config.share_n > 1 ? 0.1 : 0);
+  return 1.7 + waves * time + std::max(1.0, 0.5 * waves) * finish +
+         (config.share_m * config.share_n > 1 ? 0.1 : 0);
 }
 
 Launch WgmmaWork::launch(const WgmmaConfig& config) const {

@@ -52,6 +52,10 @@ struct WgmmaWork {
   double estimate(const WgmmaConfig& config, int multiprocessors, double least_step_us = 0) const;
   /// The launch but for its map.
   Launch launch(const WgmmaConfig& config) const;
+
+ private:
+  /// The same for blocks that stay, fitted to an H100's times for products of BERT and ViT.
+  double estimate_staying(const WgmmaConfig& config, double least_step_us) const;
 };
 
 /// Candidates as the tuner is to meet them, which tries the first eight: the two best plain ones, as what
