@@ -85,7 +85,7 @@ double WgmmaWork::estimate_staying(const WgmmaConfig& config, double least_step_
   const double elements = static_cast<double>(config.tile_m()) * config.tile_n;
   const double bytes = static_cast<double>(left_rows) * WgmmaConfig::row_bytes / config.share_n +
                        static_cast<double>(config.tile_n) * WgmmaConfig::row_bytes * taps / config.share_m;
-  const double step = std::max({2 * elements * 64 * taps / 5.9e6, bytes / 90e3, least_step_us});
+  const double step = std::max(2 * elements * 64 * taps / 6.6e6 + bytes / 500e3, least_step_us);
   const double way = 1 - 0.01 * config.fetches - 0.01 * config.leads;
   return 1.7 + tiles * (way * static_cast<double>(steps) * step + elements / 28e3);
 }
