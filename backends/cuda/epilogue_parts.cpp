@@ -3,6 +3,12 @@
 namespace burnish::cuda {
 
 std::string Epilogue::text_in_parts() const {
+  if (contraction_.pooled)  // four pixels' operands at once would be too many
+    return text() +
+           "struct Loaded {};\n"
+           "BURNISH_DEVICE Loaded load_operands(const Operands&, const Sizes&, int, int) { return {}; }\n"
+           "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int first, int n, const float "
+           "(&sums)[4][VECTOR], const Loaded&) { epilogue(p, s, first, n, sums); }\n";
   BodyText body(problem_);
   const std::string place_text =
       by_rows_ ? "" : "  const int image = row / s.rows, pixel = row - image * s.rows;\n";

@@ -205,8 +205,8 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
              "BURNISH_DEVICE const Element* b_operand(const Operands& p) {{ return static_cast<const "
              "Element*>(p.c{}); }}\n",
              weight_order(problem, contraction.right)) +
-         (persistent ? epilogue.text_in_parts() : epilogue.text() + epilogue.fetch_text()) +
-         "}\n#define BURNISH_WGMMA\n" + kernel_text("tensor_core") +
+         epilogue.text_in_parts() + (persistent ? "" : epilogue.fetch_text()) + "}\n#define BURNISH_WGMMA\n" +
+         kernel_text("tensor_core") +
          warpgroup_product_text("multiply", config.tile_n, contraction.dtype, false, false) +
          "namespace burnish {\n" + left + kernel_text(persistent ? "wgmma_persistent" : "wgmma");
 }

@@ -5,7 +5,7 @@
 // share the inner dimension (SPLIT): each then sends its sums to the blocks that finish the rows.
 //
 // Defined before: Element; POOLED (the epilogue takes windows of two by two pixels); GROUPS_M (warpgroups), TILE_M (their
-// rows), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR, epilogue() and fetch_operands(); b_operand(p); multiply(sums, left,
+// rows), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT; VECTOR, Loaded, load_operands(), epilogue() and fetch_operands(); b_operand(p); multiply(sums, left,
 // right, add); LeftTile, as wgmma_rows.cuh describes it; Sizes with columns and
 // column_tiles.
 
@@ -25,9 +25,21 @@ BURNISH_DEVICE uint64_t matrix_at(uint32_t address) {
 
 constexpr int GROUP = VECTOR > 4 ? VECTOR : 4;  // elements that a thread sums and finishes at once
 
+/// What the epilogues of `GROUP` elements of one output read.
+struct Group {
+  Loaded loaded[GROUP / VECTOR];
+
+  BURNISH_DEVICE void load(const Operands& p, const Sizes& s, int row, int column) {
+    if (row < 0) return;
+#pragma unroll
+    for (int v = 0; v < GROUP; v += VECTOR)
+      if (column + v < s.columns) loaded[v / VECTOR] = load_operands(p, s, row, column + v);
+  }
+};
+
 /// Finishes `GROUP` elements of one output, from the sums of `row` or of the window of pixels that begins there.
 template <int PIXELS>
-BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int row, int column, const float (&total)[PIXELS][GROUP]) {
+BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int row, int column, const float (&total)[PIXELS][GROUP], const Group& group) {
   if (row < 0) return;
 #pragma unroll
   for (int v = 0; v < GROUP; v += VECTOR) {
@@ -37,8 +49,8 @@ BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int row, int colum
     for (int i = 0; i < PIXELS; ++i)
 #pragma unroll
       for (int j = 0; j < VECTOR; ++j) part[i][j] = total[i][v + j];
-    if constexpr (PIXELS > 1) epilogue(p, s, row, column + v, part);
-    else epilogue(p, s, row, column + v, part[0]);
+    if constexpr (PIXELS > 1) epilogue(p, s, row, column + v, part, group.loaded[v / VECTOR]);
+    else epilogue(p, s, row, column + v, part[0], group.loaded[v / VECTOR]);
   }
 }
 
@@ -60,6 +72,30 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   }
   if constexpr (SHARE * SPLIT > 1) cluster_meet();
   else __syncthreads();
+
+  constexpr int ROWS = TILE_M / SPLIT, NEAR = 8 / SPLIT;  // of each eight rows
+  // An output is a row, or a window of two lines by two pixels: those lie in the same block, which has LINE / SPLIT pixels
+  // of each line, always pairs of neighbours.
+  constexpr int PER_ROW = TILE_N / GROUP, PIXELS = POOLED ? 4 : 1, OWN_LINE = LINE / SPLIT, PAIRS = POOLED ? OWN_LINE / 2 : 1;
+  constexpr int FINISHED = POOLED ? LINES / 2 * PAIRS : ROWS;
+  static_assert(!POOLED || (NEAR % 2 == 0 && LINES % 2 == 0 && LINE % 8 == 0));
+  const auto pixel_row = [](int output, int pixel) {  // of this block's
+    return POOLED ? (output / PAIRS * 2 + pixel / 2) * OWN_LINE + output % PAIRS * 2 + pixel % 2 : output;
+  };
+  // A thread finishes groups of elements of several outputs, MULTIPLIERS apart; what their ends read of the first few is on
+  // its way since before the products where registers are free.
+  constexpr int OUTPUTS = FINISHED * PER_ROW, EACH = (OUTPUTS + MULTIPLIERS - 1) / MULTIPLIERS, CHUNK = EACH < 4 ? EACH : 4;
+  constexpr bool EARLY = TILE_N <= 64;
+  const auto row_of = [&](int i) {
+    const int row = pixel_row(i / PER_ROW, 0);
+    return tile_of_left.row(s, row / NEAR * 8 + part * NEAR + row % NEAR);
+  };
+  Group groups[CHUNK];
+  const auto load = [&](int begin) {
+#pragma unroll
+    for (int each = 0; each < CHUNK; ++each)
+      if (const int i = begin + each * MULTIPLIERS; i < OUTPUTS) groups[each].load(p, s, row_of(i), n0 + i % PER_ROW * GROUP);
+  };
 
   float sums[TILE_N / 2] = {};
   if (threadIdx.x >= MULTIPLIERS) {
@@ -104,6 +140,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     if (threadIdx.x < (TILE_N + 31) / 32) fetch_operands(p, s, n0 + threadIdx.x * 32);
     wait_for_inputs();
     let_next_start();
+    if constexpr (EARLY) load(threadIdx.x);
     const int group = threadIdx.x / 128;
     const auto release = [&](int i) {  // to all blocks that write into this one's stage
       if (threadIdx.x % 128 < SHARE) {
@@ -131,7 +168,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
 
   // Sums as a tile [SPLIT][ROWS][SUM_STRIDE] of f32: of a split, each block finishes the rows r with r % 8 * SPLIT / 8
   // its own number, and gets them from all; alone, where the stages were, all of which have been read.
-  constexpr int ROWS = TILE_M / SPLIT, NEAR = 8 / SPLIT;  // of each eight rows
   const uint32_t tile_base = base + (SPLIT > 1 ? STAGES * STAGE_BYTES : 0);
   float* const tile = reinterpret_cast<float*>(shared + (tile_base - shared_address(shared)));
   const int slab = threadIdx.x / 32 * 16, near = threadIdx.x % 32 / 4, owner = near / NEAR, pair = threadIdx.x % 4 * 2;
@@ -153,28 +189,28 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   }
   if constexpr (SPLIT > 1) barrier_wait(shared_address(&met), 0);
   else __syncthreads();
-  // An output is a row, or a window of two lines by two pixels: those lie in the same block, which has LINE / SPLIT pixels
-  // of each line, always pairs of neighbours.
-  constexpr int PER_ROW = TILE_N / GROUP, PIXELS = POOLED ? 4 : 1, OWN_LINE = LINE / SPLIT, PAIRS = POOLED ? OWN_LINE / 2 : 1;
-  constexpr int FINISHED = POOLED ? LINES / 2 * PAIRS : ROWS;
-  static_assert(!POOLED || (NEAR % 2 == 0 && LINES % 2 == 0 && LINE % 8 == 0));
-  const auto pixel_row = [](int output, int pixel) {  // of this block's
-    return POOLED ? (output / PAIRS * 2 + pixel / 2) * OWN_LINE + output % PAIRS * 2 + pixel % 2 : output;
-  };
   if (threadIdx.x < MULTIPLIERS) {
-    for (int i = threadIdx.x; i < FINISHED * PER_ROW; i += MULTIPLIERS) {
-      const int output = i / PER_ROW, column = i % PER_ROW * GROUP, first_row = pixel_row(output, 0);
-      float total[PIXELS][GROUP] = {};
+#pragma unroll 1
+    for (int finished = 0; finished < EACH; finished += CHUNK) {
+      const int begin = threadIdx.x + finished * MULTIPLIERS;
+      if (!EARLY || finished > 0) load(begin);
 #pragma unroll
-      for (int pixel = 0; pixel < PIXELS; ++pixel)
+      for (int each = 0; each < CHUNK; ++each) {
+        const int i = begin + each * MULTIPLIERS;
+        if (i >= OUTPUTS) break;
+        const int output = i / PER_ROW, column = i % PER_ROW * GROUP;
+        float total[PIXELS][GROUP] = {};
 #pragma unroll
-        for (int block = 0; block < SPLIT; ++block)
+        for (int pixel = 0; pixel < PIXELS; ++pixel)
 #pragma unroll
-          for (int v = 0; v < GROUP; v += 4) {
-            const float4 x = *reinterpret_cast<const float4*>(tile + (block * ROWS + pixel_row(output, pixel)) * SUM_STRIDE + column + v);
-            total[pixel][v] += x.x; total[pixel][v + 1] += x.y; total[pixel][v + 2] += x.z; total[pixel][v + 3] += x.w;
-          }
-      finish(p, s, tile_of_left.row(s, first_row / NEAR * 8 + part * NEAR + first_row % NEAR), n0 + column, total);
+          for (int block = 0; block < SPLIT; ++block)
+#pragma unroll
+            for (int v = 0; v < GROUP; v += 4) {
+              const float4 x = *reinterpret_cast<const float4*>(tile + (block * ROWS + pixel_row(output, pixel)) * SUM_STRIDE + column + v);
+              total[pixel][v] += x.x; total[pixel][v + 1] += x.y; total[pixel][v + 2] += x.z; total[pixel][v + 3] += x.w;
+            }
+        finish(p, s, row_of(i), n0 + column, total, groups[each]);
+      }
     }
   }
   if constexpr (SHARE > 1) cluster_meet();  // no block leaves while others still arrive on its barriers
