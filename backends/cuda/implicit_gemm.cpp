@@ -159,7 +159,7 @@ class ImplicitGemm : public GeneratedTactic {
                            {"A_MODE", static_cast<int>(left_mode(contraction))},
                            {"B_MODE", static_cast<int>(right_mode(problem, contraction))}}) +
            operand("a_operand", contraction.left, contraction.left_offset) +
-           operand("b_operand", contraction.right, 0) + Epilogue(problem, contraction).text() +
+           operand("b_operand", contraction.right, 0) + Epilogue(problem, contraction).text_in_parts() +
            Epilogue(problem, contraction).fetch_text() + "}\n" + kernel_text("tensor_core") +
            "namespace burnish {\n" + kernel_text("implicit_gemm");
   }

@@ -3,7 +3,7 @@
 // blocks share the inner dimension: each sends its sums to the blocks that finish the rows.
 //
 // Defined before this text: Element; TILE_M, TILE_N, WARPS_M, WARPS_N, STAGES, SPLIT; CONV, A_MODE, B_MODE, GROUPED;
-// VECTOR, epilogue() and fetch_operands(); with BURNISH_PROLOGUE, stage_prologue(), prologue() and STAGED, where what they share lies in
+// VECTOR, Loaded, load_operands(), epilogue() and fetch_operands(); with BURNISH_PROLOGUE, stage_prologue(), prologue() and STAGED, where what they share lies in
 // shared memory; Sizes with rows (output pixels of an image, or of a matrix), total_rows, columns, inner and, for A and B,
 // what their modes read.
 
@@ -194,8 +194,21 @@ BURNISH_DEVICE void put_sums(const float (&sums)[FRAGMENTS_M][FRAGMENTS_N][4], u
 
 constexpr int GROUP = VECTOR > 4 ? VECTOR : 4;  // elements that a thread sums and finishes at once
 
+/// What the epilogues of `GROUP` elements of the tile read.
+struct Group {
+  Loaded loaded[GROUP / VECTOR];
+
+  BURNISH_DEVICE void load(const Operands& p, const Sizes& s, int m0, int n0, int z, int row, int column) {
+    if (m0 + row >= s.total_rows) return;
+#pragma unroll
+    for (int v = 0; v < GROUP; v += VECTOR)
+      if (n0 + column + v < s.columns)
+        loaded[v / VECTOR] = load_operands(p, s, (GROUPED ? 0 : z * s.total_rows) + m0 + row, (GROUPED ? z * s.columns : 0) + n0 + column + v);
+  }
+};
+
 /// Finishes `GROUP` elements of the tile. `total` holds their sums.
-BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int m0, int n0, int z, int row, int column, const float (&total)[GROUP]) {
+BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int m0, int n0, int z, int row, int column, const float (&total)[GROUP], const Group& group) {
   if (m0 + row >= s.total_rows) return;
 #pragma unroll
   for (int v = 0; v < GROUP; v += VECTOR) {
@@ -203,7 +216,7 @@ BURNISH_DEVICE void finish(const Operands& p, const Sizes& s, int m0, int n0, in
     float part[VECTOR];
 #pragma unroll
     for (int j = 0; j < VECTOR; ++j) part[j] = total[v + j];
-    epilogue(p, s, (GROUPED ? 0 : z * s.total_rows) + m0 + row, (GROUPED ? z * s.columns : 0) + n0 + column + v, part);
+    epilogue(p, s, (GROUPED ? 0 : z * s.total_rows) + m0 + row, (GROUPED ? z * s.columns : 0) + n0 + column + v, part, group.loaded[v / VECTOR]);
   }
 }
 
@@ -285,6 +298,22 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   }
   let_next_start();
 
+  // A thread finishes groups of elements of several outputs, THREADS apart; what their ends read of the first few is on its
+  // way since before the products where that takes few registers.
+  constexpr int PER_ROW = TILE_N / GROUP, OUTPUTS = ROWS * PER_ROW, EACH = (OUTPUTS + THREADS - 1) / THREADS, CHUNK = EACH < 4 ? EACH : 4;
+  constexpr bool EARLY = EACH <= 2 && (SPLIT == 1 || PARTS > 1);
+  const auto row_of = [&](int i) {
+    const int row = i / PER_ROW;
+    return PARTS > 1 ? row / NEAR * 8 + part * NEAR + row % NEAR : row;
+  };
+  Group groups[CHUNK];
+  const auto load = [&](int begin) {
+#pragma unroll
+    for (int each = 0; each < CHUNK; ++each)
+      if (const int i = begin + each * THREADS; i < OUTPUTS) groups[each].load(p, s, m0, n0, z, row_of(i), i % PER_ROW * GROUP);
+  };
+  if constexpr (EARLY) load(threadIdx.x);
+
   float sums[FRAGMENTS_M][FRAGMENTS_N][4] = {};
   int stage = 0, parity = 0;
   for (int tile = first; tile < last; ++tile) {
@@ -320,7 +349,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     put_sums(sums, base, 0, 0);
     __syncthreads();
   }
-  constexpr int PER_ROW = TILE_N / GROUP;
   const float* tile_sums = reinterpret_cast<const float*>(shared + (PARTS > 1 ? STAGES * (A_BYTES + B_BYTES) : 0));
 #if __CUDA_ARCH__ < 900
   if constexpr (SPLIT > 1) {  // no clusters: sums go to the workspace, and the kernel `meet` finishes them
@@ -329,17 +357,24 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     return;
   }
 #endif
-  for (int i = threadIdx.x; i < ROWS * PER_ROW; i += THREADS) {
-    const int row = i / PER_ROW, column = i % PER_ROW * GROUP;
-    float total[GROUP] = {};
+#pragma unroll 1
+  for (int finished = 0; finished < EACH; finished += CHUNK) {
+    const int begin = threadIdx.x + finished * THREADS;
+    if (!EARLY || finished > 0) load(begin);
 #pragma unroll
-    for (int each = 0; each < PARTS; ++each)
+    for (int which = 0; which < CHUNK; ++which) {
+      const int i = begin + which * THREADS, row = i / PER_ROW, column = i % PER_ROW * GROUP;
+      if (i >= OUTPUTS) break;
+      float total[GROUP] = {};
 #pragma unroll
-      for (int v = 0; v < GROUP; v += 4) {
-        const float4 x = *reinterpret_cast<const float4*>(tile_sums + (each * ROWS + row) * SUM_STRIDE + column + v);
-        total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
-      }
-    finish(p, s, m0, n0, z, PARTS > 1 ? row / NEAR * 8 + part * NEAR + row % NEAR : row, column, total);
+      for (int each = 0; each < PARTS; ++each)
+#pragma unroll
+        for (int v = 0; v < GROUP; v += 4) {
+          const float4 x = *reinterpret_cast<const float4*>(tile_sums + (each * ROWS + row) * SUM_STRIDE + column + v);
+          total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
+        }
+      finish(p, s, m0, n0, z, row_of(i), column, total, groups[which]);
+    }
   }
 }
 
@@ -355,7 +390,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) meet(const Operands p, con
     for (int block = 0; block < SPLIT; ++block)
 #pragma unroll
       for (int v = 0; v < GROUP; ++v) total[v] += from[block * plane + i * GROUP + v];
-    finish(p, s, m0, n0, z, i / PER_ROW, i % PER_ROW * GROUP, total);
+    Group group;
+    group.load(p, s, m0, n0, z, i / PER_ROW, i % PER_ROW * GROUP);
+    finish(p, s, m0, n0, z, i / PER_ROW, i % PER_ROW * GROUP, total, group);
   }
 }
 #endif
