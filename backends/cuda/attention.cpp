@@ -104,8 +104,7 @@ class AttentionTactic : public GeneratedTactic {
         found.push_back({config.id(), estimate(a, config, gpu.multiprocessors)});
       }
     require(!found.empty(), "internal: attention over heads of {} elements has no candidate", a.depth);
-    std::stable_sort(found.begin(), found.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     return found;
   }
 

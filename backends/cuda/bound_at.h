@@ -10,8 +10,8 @@
 
 namespace burnish::cuda {
 
-/// Makes a `Bound` of the problem at the shapes given, of the number that its candidate names (an algorithm, a
-/// plan), and of the device.
+/// Makes a `Bound` of the problem at the shapes given, of the number that its candidate names (an algorithm,
+/// a plan), and of the device.
 template <class Bound>
 class BoundAt : public device::Kernel {
  public:

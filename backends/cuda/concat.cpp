@@ -57,8 +57,11 @@ Support analyse(const Problem& problem, Joined& joined) {
     if (i > at) joined.inner = joined.inner * size;
   }
   // With a pitch, channels are the innermost, and rows of parts of them are a pixel's.
-  if (problem.has_pitch() && (y.layout != ir::Layout::nhwc || axis != 1)) return Support::no("a pitch along another axis");
-  const auto step_of = [](const ir::TensorType& type, const Dim& dense) { return type.pitch ? Dim(type.pitch) : dense; };
+  if (problem.has_pitch() && (y.layout != ir::Layout::nhwc || axis != 1))
+    return Support::no("a pitch along another axis");
+  const auto step_of = [](const ir::TensorType& type, const Dim& dense) {
+    return type.pitch ? Dim(type.pitch) : dense;
+  };
   joined.step = step_of(y, joined.width);
   for (ir::ValueId value : node.inputs) {
     const int part = problem.input_index(value);

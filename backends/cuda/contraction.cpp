@@ -344,6 +344,7 @@ std::string Prologue::text() const {
 }
 
 int reusable_input(const Problem& problem, const Contraction& contraction) {
+  if (contraction.pooled) return -1;
   const auto read_before = [&](int i) {  // by all blocks, for all columns
     for (size_t node = 0; node <= contraction.node; ++node)
       for (ir::ValueId value : problem.node(node).inputs)

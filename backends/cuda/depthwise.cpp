@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "base/dispatch.h"
-#include "cuda/contraction.h"
+#include "cuda/contraction_tactic.h"
 #include "cuda/tactics.h"
 
 namespace burnish::cuda {
@@ -13,13 +13,6 @@ namespace {
 
 using device::Candidate;
 using device::Problem;
-
-/// The problem's convolution with all its channels as columns.
-Contraction depthwise_of(const Problem& problem) {
-  Contraction contraction = Contraction::of(problem);
-  contraction.columns = contraction.groups;
-  return contraction;
-}
 
 /// A tile of `rows` x `columns` output pixels and `channels` channels, of which a thread makes `pixels`
 /// neighbouring pixels of `vector` channels. Without channels it is a thread alone, with as many channels as
@@ -87,22 +80,9 @@ double estimate(const Contraction& c, const Config& config, int multiprocessors)
   return 1.0 + 0.02 * each + std::max(0.6 + reading + computing, sectors * bytes / 2.6e6);
 }
 
-class Depthwise : public GeneratedTactic {
+class Depthwise : public ContractionTactic {
  public:
   std::string name() const override { return "cuda.depthwise"; }
-
-  Support supports(const Problem& problem, const device::DeviceInfo&) const override {
-    if (Support support = supports_layouts(problem); !support) return support;
-    Contraction contraction;
-    if (Support support = Contraction::analyse(problem, contraction); !support) return support;
-    if (!contraction.conv || !contraction.channels.is(1) || !contraction.columns.is(1))
-      return Support::no("not depthwise");
-    if (!contraction.right_is_weight(problem)) return Support::no("its weights are not known at build");
-    if (!is_floating(contraction.dtype) || contraction.dtype == DType::f64)
-      return Support::no("it takes f32, f16 and bf16");
-    if (problem.input(contraction.left).layout != ir::Layout::nhwc) return Support::no("it takes nhwc");
-    return Epilogue::supports(problem, contraction);
-  }
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
                                                const device::DeviceInfo&) const override {
@@ -111,7 +91,7 @@ class Depthwise : public GeneratedTactic {
 
   std::vector<Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
     const Problem problem = any.at_opt();
-    const Contraction c = depthwise_of(problem);
+    const Contraction c = contraction_of(problem);
     std::vector<Candidate> found = tiles(problem, c, gpu);
     const double bytes = static_cast<double>(c.groups * c.images.constant() *
                                              (c.height * c.width + c.rows).constant() * dtype_bytes(c.dtype));
@@ -120,13 +100,12 @@ class Depthwise : public GeneratedTactic {
     // Few pixels want many threads, many pixels want each read once.
     const bool many = c.total_rows.constant() * c.groups > 1 << 19;
     for (int wide : {many ? 4 : 1, 2}) found.push_back({Config{.pixels = wide}.id(), us});
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     return found;
   }
 
   std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
-    const Contraction c = depthwise_of(problem);
+    const Contraction c = contraction_of(problem);
     const Config config = Config::parse(candidate);
     const std::string constants = config.tiled() ? constants_text({{"CHANNELS", config.channels},
                                                                    {"PIXELS", config.pixels},
@@ -148,7 +127,7 @@ class Depthwise : public GeneratedTactic {
   }
 
   Sizes sizes(const Problem& problem, const std::string&) const override {
-    const Contraction c = depthwise_of(problem);
+    const Contraction c = contraction_of(problem);
     Sizes sizes;
     const std::pair<const char*, ir::Dim> entries[] = {{"rows", c.rows},
                                                        {"columns", c.columns},
@@ -175,7 +154,7 @@ class Depthwise : public GeneratedTactic {
 
   std::vector<Launch> launches(const Problem& problem, const Problem& written, const std::string& candidate,
                                const Arch&) const override {
-    const Contraction c = depthwise_of(problem), text = depthwise_of(written);
+    const Contraction c = contraction_of(problem), text = contraction_of(written);
     const Config config = Config::parse(candidate);
     Launch launch;
     launch.threads = static_cast<unsigned>(config.threads());
@@ -190,29 +169,31 @@ class Depthwise : public GeneratedTactic {
     return {launch};
   }
 
-  int in_place_input(const Problem& problem) const override {
-    return reusable_input(problem, Contraction::of(problem));
+ private:
+  /// All channels are columns.
+  Support analyse(const Problem& problem, Contraction& c) const override {
+    if (Support support = Contraction::analyse(problem, c); !support) return support;
+    if (!c.conv || !c.channels.is(1) || !c.columns.is(1)) return Support::no("not depthwise");
+    if (!c.right_is_weight(problem)) return Support::no("its weights are not known at build");
+    if (!is_floating(c.dtype) || c.dtype == DType::f64) return Support::no("it takes f32, f16 and bf16");
+    if (problem.input(c.left).layout != ir::Layout::nhwc) return Support::no("it takes nhwc");
+    c.columns = c.groups;
+    return Support::yes();
   }
 
-  /// Weights as [kernel row][kernel column][channel].
-  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
-                           std::span<const Tensor> weights, device::Device& device) const override {
-    std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
-    const Contraction c = Contraction::of(problem);
-    const Tensor& from = weights[static_cast<size_t>(c.right)];
+  /// [kernel row][kernel column][channel].
+  Tensor pack_right(const Contraction& c, const std::string&, const Tensor& weight) const override {
     const int64_t positions = c.kernel[0] * c.kernel[1];
-    Tensor to(from.dtype(), {positions, c.groups});
-    dispatch_bytes(from.dtype(), [&]<class T>(Type<T>) {
+    Tensor packed(weight.dtype(), {positions, c.groups});
+    dispatch_bytes(weight.dtype(), [&]<class T>(Type<T>) {
       for (int64_t channel = 0; channel < c.groups; ++channel)
         for (int64_t i = 0; i < positions; ++i)
-          static_cast<T*>(to.raw())[i * c.groups + channel] =
-              static_cast<const T*>(from.raw())[channel * positions + i];
+          static_cast<T*>(packed.raw())[i * c.groups + channel] =
+              static_cast<const T*>(weight.raw())[channel * positions + i];
     });
-    packed[static_cast<size_t>(weight_order(problem, c.right))] = to;
     return packed;
   }
 
- private:
   static int most_vector(const Config& config) { return config.tiled() ? config.vector : 16; }
 
   /// The few tilings that promise most, of different channels.
@@ -224,8 +205,7 @@ class Depthwise : public GeneratedTactic {
       for (int channels : {8, 16, 32, 64})
         if (Epilogue(problem, c, vector).vector() == vector && channels < 2 * c.groups)
           if (auto best = best_tile(c, channels, vector, gpu)) found.push_back(std::move(*best));
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     if (found.size() > most_tiles) found.resize(most_tiles);
     return found;
   }

@@ -330,6 +330,12 @@ std::unique_ptr<device::Kernel> GeneratedTactic::load(const device::Problem& pro
   return std::make_unique<GeneratedKernel>(*this, problem, candidate.id, cuda, code.cubin);
 }
 
+void sort_by_estimate(std::vector<device::Candidate>& candidates) {
+  std::stable_sort(
+      candidates.begin(), candidates.end(),
+      [](const device::Candidate& a, const device::Candidate& b) { return a.estimate_us < b.estimate_us; });
+}
+
 std::string constants_text(std::initializer_list<std::pair<const char*, int64_t>> constants) {
   std::string text;
   for (const auto& [name, value] : constants) text += fmt::format("constexpr int {} = {};\n", name, value);

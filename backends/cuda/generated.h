@@ -108,6 +108,8 @@ class GeneratedTactic : public device::Tactic {
   std::string program(const device::Problem& problem, const std::string& candidate, const Arch& arch) const;
 };
 
+/// Best first; equals stay in order.
+void sort_by_estimate(std::vector<device::Candidate>& candidates);
 /// Text with "NAME" replaced by values: {"TILE_M", 64} gives "constexpr int TILE_M = 64;".
 std::string constants_text(std::initializer_list<std::pair<const char*, int64_t>> constants);
 /// An embedded kernel's text by the name of its file.

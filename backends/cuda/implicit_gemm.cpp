@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "cuda/contraction.h"
+#include "cuda/contraction_tactic.h"
 #include "cuda/tactics.h"
 
 namespace burnish::cuda {
@@ -67,17 +67,10 @@ Mode left_mode(const Contraction& c) {
                                                                                     : Mode::elements;
 }
 
-/// The problem's contraction, seen as the kernel reads it best.
-Contraction contraction_of(const Problem& problem) {
-  const Contraction contraction = Contraction::of(problem, true), runs = contraction.by_runs();
-  if (contraction.conv && contraction.node > 0) return contraction;
-  return left_mode(contraction) == Mode::elements && left_mode(runs) == Mode::copied ? runs : contraction;
-}
-
 /// Whether the kernel may read it as a plain product of rows.
 bool is_product(const Contraction& c) { return !c.conv || (c.groups == 1 && c.row_step()); }
 
-class ImplicitGemm : public GeneratedTactic {
+class ImplicitGemm : public ContractionTactic {
  public:
   explicit ImplicitGemm(bool tf32) : tf32_(tf32) {}
 
@@ -86,19 +79,7 @@ class ImplicitGemm : public GeneratedTactic {
 
   Support supports(const Problem& problem, const device::DeviceInfo& device) const override {
     if (tf32_ && !device.tf32) return Support::no("TF32 is not allowed");
-    if (Support support = supports_layouts(problem); !support) return support;
-    Contraction contraction;
-    if (Support support = Contraction::analyse(problem, contraction, true); !support) return support;
-    if (contraction.dtype != DType::f16 && contraction.dtype != DType::bf16 &&
-        contraction.dtype != DType::f32)
-      return Support::no("the tensor cores do not take {}", dtype_name(contraction.dtype));
-    if (tf32_ && contraction.dtype != DType::f32) return Support::no("TF32 is for f32");
-    if (contraction.groups > 1 && contraction.columns.constant() < 8)
-      return Support::no("groups of few channels leave the tensor cores idle");
-    if (contraction.conv && contraction.node > 0 && left_mode(contraction) != Mode::copied)
-      return Support::no("ops before pixels of no whole 16-byte pieces");
-    if (Support support = Prologue::supports(problem, contraction); !support) return support;
-    return Epilogue::supports(problem, contraction);
+    return ContractionTactic::supports(problem, device);
   }
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
@@ -125,8 +106,7 @@ class ImplicitGemm : public GeneratedTactic {
       for (int split : {1, 2, 4, 8})
         if (const double us = estimate(contraction, {tile, 4, split}, gpu.multiprocessors); us > 0)
           found.push_back({Config{tile, 4, split}.id(), us});
-    std::stable_sort(found.begin(), found.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     return found;
   }
 
@@ -233,21 +213,29 @@ class ImplicitGemm : public GeneratedTactic {
            sizeof(float);
   }
 
-  int in_place_input(const Problem& problem) const override {
-    return reusable_input(problem, contraction_of(problem));
-  }
-
-  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
-                           std::span<const Tensor> weights, device::Device& device) const override {
-    std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
-    const Contraction contraction = contraction_of(problem);
-    if (right_mode(problem, contraction) != Mode::packed) return packed;
-    packed[static_cast<size_t>(weight_order(problem, contraction.right))] = pack_tiles(
-        contraction, Config::parse(candidate.id).tile.n, weights[static_cast<size_t>(contraction.right)]);
-    return packed;
-  }
-
  private:
+  /// Seen as the kernel reads it best.
+  Support analyse(const Problem& problem, Contraction& c) const override {
+    if (Support support = Contraction::analyse(problem, c, true); !support) return support;
+    if (c.dtype != DType::f16 && c.dtype != DType::bf16 && c.dtype != DType::f32)
+      return Support::no("the tensor cores do not take {}", dtype_name(c.dtype));
+    if (tf32_ && c.dtype != DType::f32) return Support::no("TF32 is for f32");
+    if (c.groups > 1 && c.columns.constant() < 8)
+      return Support::no("groups of few channels leave the tensor cores idle");
+    const Mode mode = left_mode(c);
+    if (c.conv && c.node > 0) {
+      if (mode != Mode::copied) return Support::no("ops before pixels of no whole 16-byte pieces");
+      return Prologue::supports(problem, c);
+    }
+    if (const Contraction runs = c.by_runs(); mode == Mode::elements && left_mode(runs) == Mode::copied)
+      c = runs;
+    return Prologue::supports(problem, c);
+  }
+
+  Tensor pack_right(const Contraction& c, const std::string& candidate, const Tensor& weight) const override {
+    return pack_tiles(c, Config::parse(candidate).tile.n, weight);
+  }
+
   static std::array<unsigned, 3> grid(const Contraction& c, const Config& config) {
     return {static_cast<unsigned>(divide_up(c.total_rows.constant(), config.tile.m)),
             static_cast<unsigned>(divide_up(c.columns.constant(), config.tile.n)),

@@ -34,7 +34,8 @@ class Pool : public GeneratedTactic {
     auto sets = uniform_layouts(problem);
     if (!problem.single(ops::def::max_pool) && !problem.single(ops::def::average_pool)) return sets;
     const Problem at_opt = problem.at_opt();
-    if (at_opt.input(0).rank() == 4 && at_opt.output_count() == 1 && ir::product(at_opt.output(0).shape).constant() <= most_scattered)
+    if (at_opt.input(0).rank() == 4 && at_opt.output_count() == 1 &&
+        ir::product(at_opt.output(0).shape).constant() <= most_scattered)
       sets.insert(sets.begin() + 1, {ir::Layout::nhwc, ir::Layout::plain});  // before a flatten
     return sets;
   }

@@ -175,8 +175,7 @@ class Reduce : public GeneratedTactic {
         continue;  // half of the threads had nothing to do
       found.push_back({config.id(), estimate(problem, reduction, config, gpu)});
     }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     if (found.size() > most_candidates) found.resize(most_candidates);
     return found;
   }

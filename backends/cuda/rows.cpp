@@ -132,8 +132,7 @@ class RowsTactic : public GeneratedTactic {
       found.push_back(
           {config.id(), us + (fits ? 0 : 2) + (fills || lanes >= 128 ? 0 : 0.5) + (spread ? 0 : 0.5)});
     }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     return found;
   }
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "cuda/contraction.h"
+#include "cuda/contraction_tactic.h"
 #include "cuda/tactics.h"
 
 namespace burnish::cuda {
@@ -48,36 +48,9 @@ struct Shared {
   int64_t bytes() const { return std::max(weights + steps * 64 + pixels, sums); }
 };
 
-Support analyse(const Problem& problem, Contraction& c) {
-  if (Support support = Contraction::analyse(problem, c); !support) return support;
-  if (!c.conv || c.groups > 1) return Support::no("no convolution in one group");
-  if (c.dtype != DType::f16 && c.dtype != DType::bf16) return Support::no("it takes f16 and bf16");
-  if (!c.channels.is_constant() || c.channels.constant() > most_channels)
-    return Support::no("more than {} channels", most_channels);
-  if (!c.columns.is_constant() || problem.is_weight(c.left)) return Support::no("no image, or no filters");
-  for (int d = 0; d < 2; ++d)
-    if (c.dilations[d] != 1 || c.kernel[d] > most_window || c.strides[d] > most_stride)
-      return Support::no("a window that is dilated, large, or moves far");
-  return Support::yes();
-}
-
-Contraction contraction_of(const Problem& problem) {
-  Contraction contraction;
-  const Support support = analyse(problem, contraction);
-  require(static_cast<bool>(support), "internal: {}", support.reason());
-  return contraction;
-}
-
-class Stem : public GeneratedTactic {
+class Stem : public ContractionTactic {
  public:
   std::string name() const override { return "cuda.stem"; }
-
-  Support supports(const Problem& problem, const device::DeviceInfo&) const override {
-    if (Support support = supports_layouts(problem); !support) return support;
-    Contraction contraction;
-    if (Support support = analyse(problem, contraction); !support) return support;
-    return Epilogue::supports(problem, contraction);
-  }
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
                                                const device::DeviceInfo&) const override {
@@ -97,8 +70,7 @@ class Stem : public GeneratedTactic {
       if (Shared(c, config).bytes() > most_shared) continue;
       found.push_back({config.id(), estimate(c, config, gpu.multiprocessors)});
     }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     return found;
   }
 
@@ -159,22 +131,26 @@ class Stem : public GeneratedTactic {
     return {launch};
   }
 
-  int in_place_input(const Problem& problem) const override {
-    return reusable_input(problem, contraction_of(problem));
+ private:
+  Support analyse(const Problem& problem, Contraction& c) const override {
+    if (Support support = Contraction::analyse(problem, c); !support) return support;
+    if (!c.conv || c.groups > 1) return Support::no("no convolution in one group");
+    if (c.dtype != DType::f16 && c.dtype != DType::bf16) return Support::no("it takes f16 and bf16");
+    if (!c.channels.is_constant() || c.channels.constant() > most_channels)
+      return Support::no("more than {} channels", most_channels);
+    if (!c.columns.is_constant() || problem.is_weight(c.left)) return Support::no("no image, or no filters");
+    for (int d = 0; d < 2; ++d)
+      if (c.dilations[d] != 1 || c.kernel[d] > most_window || c.strides[d] > most_stride)
+        return Support::no("a window that is dilated, large, or moves far");
+    return Support::yes();
   }
 
   /// [column tile][inner step][16 columns][lane][two eights][two pairs]: lane l has column l / 4 of an eight,
   /// and the pairs l % 4 and l % 4 + 4 of the step.
-  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
-                           std::span<const Tensor> weights, device::Device& device) const override {
-    std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
-    const Contraction c = contraction_of(problem);
-    packed[static_cast<size_t>(weight_order(problem, c.right))] =
-        pack_pair_tiles(c, Config::parse(candidate.id).columns, weights[static_cast<size_t>(c.right)]);
-    return packed;
+  Tensor pack_right(const Contraction& c, const std::string& candidate, const Tensor& weight) const override {
+    return pack_pair_tiles(c, Config::parse(candidate).columns, weight);
   }
 
- private:
   static int64_t tiles(const Contraction& c, const Config& config) {
     return c.images.constant() * divide_up(c.out_height.constant(), config.height) *
            divide_up(c.out_width.constant(), config.width);

@@ -42,8 +42,8 @@ class Timer {
   CUevent begin_ = nullptr, end_ = nullptr;
 };
 
-/// Times run() (which does `calls` calls) three times at least, then until the median is sure or the budget spent;
-/// microseconds of one call.
+/// Times run() (which does `calls` calls) three times at least, then until the median is sure or the budget
+/// spent; microseconds of one call.
 template <class Run>
 double time_repeats(Timer& timer, Run&& run, int calls, double budget_us) {
   std::vector<double> times;

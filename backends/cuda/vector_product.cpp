@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/dispatch.h"
-#include "cuda/contraction.h"
+#include "cuda/contraction_tactic.h"
 #include "cuda/tactics.h"
 
 namespace burnish::cuda {
@@ -34,24 +34,9 @@ int64_t early_loads(const Contraction& c, int lanes) {
   return std::min<int64_t>(8, ceil_div(c.inner.constant(), lanes * vector_of(c)));
 }
 
-class VectorProduct : public GeneratedTactic {
+class VectorProduct : public ContractionTactic {
  public:
   std::string name() const override { return "cuda.vector_product"; }
-
-  Support supports(const Problem& problem, const device::DeviceInfo&) const override {
-    if (Support support = supports_layouts(problem); !support) return support;
-    Contraction c;
-    if (Support support = Contraction::analyse(problem, c); !support) return support;
-    if (!c.total_rows.is(1) || !c.batch.is(1) || c.groups != 1) return Support::no("more than one row");
-    if (c.conv && (c.kernel[0] != 1 || c.kernel[1] != 1 || c.pads[0] || c.pads[1]))
-      return Support::no("a window of several pixels");
-    if (!c.right_is_weight(problem) || problem.is_weight(c.left))
-      return Support::no("it takes a matrix of weights");
-    if (!is_floating(c.dtype) || c.dtype == DType::f64) return Support::no("it takes f32, f16 and bf16");
-    if (!c.inner.is_constant() || c.inner.is(0) || !c.left_c.is(1))
-      return Support::no("the row's elements lie apart");
-    return Epilogue::supports(problem, c);
-  }
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
                                                const device::DeviceInfo&) const override {
@@ -63,7 +48,7 @@ class VectorProduct : public GeneratedTactic {
   }
 
   std::vector<Candidate> configurations(const Problem& problem, const Gpu&) const override {
-    const Contraction c = Contraction::of(problem.at_opt());
+    const Contraction c = contraction_of(problem.at_opt());
     const double bytes = static_cast<double>((c.inner * c.columns).constant() * dtype_bytes(c.dtype));
     const int64_t vectors = c.inner.constant() / vector_of(c);
     std::vector<Candidate> found;
@@ -72,13 +57,12 @@ class VectorProduct : public GeneratedTactic {
       const double rest = static_cast<double>(ceil_div(vectors, lanes) - early_loads(c, lanes));
       found.push_back({fmt::format("lanes{}", lanes), 1.3 + bytes / 2.7e6 + std::ceil(rest / 8) * 0.6});
     }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const auto& a, const auto& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     return found;
   }
 
   std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
-    const Contraction c = Contraction::of(problem);
+    const Contraction c = contraction_of(problem);
     const int lanes = lanes_of(candidate);
     return fmt::format("using Element = {};\n", memory_type(c.dtype)) +
            constants_text({{"LANES", lanes}, {"VECTOR_K", vector_of(c)}, {"EARLY", early_loads(c, lanes)}}) +
@@ -93,7 +77,7 @@ class VectorProduct : public GeneratedTactic {
   }
 
   Sizes sizes(const Problem& problem, const std::string&) const override {
-    const Contraction c = Contraction::of(problem);
+    const Contraction c = contraction_of(problem);
     Sizes sizes;
     sizes.add("rows", c.rows);
     sizes.add("columns", c.columns);
@@ -106,32 +90,37 @@ class VectorProduct : public GeneratedTactic {
                                const Arch&) const override {
     Launch launch;
     launch.grid[0] =
-        static_cast<unsigned>(ceil_div(Contraction::of(problem).columns.constant(),
+        static_cast<unsigned>(ceil_div(contraction_of(problem).columns.constant(),
                                        launch.threads / static_cast<unsigned>(lanes_of(candidate))));
     return {launch};
   }
 
-  int in_place_input(const Problem& problem) const override {
-    return reusable_input(problem, Contraction::of(problem));
+ private:
+  Support analyse(const Problem& problem, Contraction& c) const override {
+    if (Support support = Contraction::analyse(problem, c); !support) return support;
+    if (!c.total_rows.is(1) || !c.batch.is(1) || c.groups != 1) return Support::no("more than one row");
+    if (c.conv && (c.kernel[0] != 1 || c.kernel[1] != 1 || c.pads[0] || c.pads[1]))
+      return Support::no("a window of several pixels");
+    if (!c.right_is_weight(problem) || problem.is_weight(c.left))
+      return Support::no("it takes a matrix of weights");
+    if (!is_floating(c.dtype) || c.dtype == DType::f64) return Support::no("it takes f32, f16 and bf16");
+    if (!c.inner.is_constant() || c.inner.is(0) || !c.left_c.is(1))
+      return Support::no("the row's elements lie apart");
+    return Support::yes();
   }
 
-  /// Weights as [column][inner].
-  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
-                           std::span<const Tensor> weights, device::Device& device) const override {
-    std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
-    const Contraction c = Contraction::of(problem);
-    const Tensor& from = weights[static_cast<size_t>(c.right)];
+  /// [column][inner].
+  Tensor pack_right(const Contraction& c, const std::string&, const Tensor& weight) const override {
     const int64_t columns = c.columns.constant(), inner = c.inner.constant();
     const int64_t n_stride = c.conv ? inner : c.right_n.constant(),
                   k_stride = c.conv ? 1 : c.right_k.constant();
-    Tensor to(from.dtype(), {columns, inner});
-    dispatch_bytes(from.dtype(), [&]<class T>(Type<T>) {
+    Tensor packed(weight.dtype(), {columns, inner});
+    dispatch_bytes(weight.dtype(), [&]<class T>(Type<T>) {
       for (int64_t n = 0; n < columns; ++n)
         for (int64_t k = 0; k < inner; ++k)
-          static_cast<T*>(to.raw())[n * inner + k] =
-              static_cast<const T*>(from.raw())[n * n_stride + k * k_stride];
+          static_cast<T*>(packed.raw())[n * inner + k] =
+              static_cast<const T*>(weight.raw())[n * n_stride + k * k_stride];
     });
-    packed[static_cast<size_t>(weight_order(problem, c.right))] = to;
     return packed;
   }
 };

@@ -135,10 +135,7 @@ Launch WgmmaWork::launch(const WgmmaConfig& config) const {
 
 std::vector<device::Candidate> offered(std::vector<device::Candidate> plain,
                                        std::vector<device::Candidate> staying) {
-  for (std::vector<device::Candidate>* list : {&plain, &staying})
-    std::stable_sort(list->begin(), list->end(), [](const device::Candidate& a, const device::Candidate& b) {
-      return a.estimate_us < b.estimate_us;
-    });
+  for (std::vector<device::Candidate>* list : {&plain, &staying}) sort_by_estimate(*list);
   const auto first = [](std::vector<device::Candidate>& list, size_t count) {
     return list.begin() + static_cast<std::ptrdiff_t>(std::min(count, list.size()));
   };

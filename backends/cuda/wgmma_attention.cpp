@@ -90,8 +90,7 @@ class WgmmaAttention : public GeneratedTactic {
       const Config config{tiles};
       found.push_back({config.id(), estimate(a, config, gpu.multiprocessors)});
     }
-    std::stable_sort(found.begin(), found.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
+    sort_by_estimate(found);
     return found;
   }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cuda/contraction_tactic.h"
 #include "cuda/tactics.h"
 #include "cuda/wgmma.h"
 
@@ -51,32 +52,6 @@ WgmmaWork work_of(const Contraction& c, const Config& config) {
           config.base.tile_m() + (taps - 1) * config.box_w};
 }
 
-Support analyse(const Problem& problem, Contraction& c) {
-  if (Support support = Contraction::analyse(problem, c); !support) return support;
-  if (!c.conv) return Support::no("no convolution");
-  c.take_pool(problem);
-  if (Support support = wgmma_supports(problem, c); !support) return support;
-  if (c.kernel[0] * c.kernel[1] * c.strides[0] * c.strides[1] == 1)
-    return Support::no("a window of one pixel, at every pixel");
-  for (int d = 0; d < 2; ++d) {
-    if (c.dilations[d] != 1) return Support::no("a dilated window");
-    if (c.strides[d] > 2) return Support::no("a stride of more than two pixels");
-    if (c.kernel[d] > 16) return Support::no("a window of more than 16 pixels");
-  }
-  const bool pieces =
-      c.left_c.is(1) && is_multiple(c.left_w, 8) && is_multiple(c.left_h, 8) && is_multiple(c.left_image, 8);
-  if (!pieces || !is_multiple(c.channels, 8) || c.channels.constant() < 16)
-    return Support::no("channels that do not lie side by side in whole 16-byte pieces, two at least");
-  return Support::yes();
-}
-
-Contraction contraction_of(const Problem& problem) {
-  Contraction contraction;
-  const Support support = analyse(problem, contraction);
-  require(static_cast<bool>(support), "internal: {}", support.reason());
-  return contraction;
-}
-
 /// The box of so many rows at most that covers the image by the fewest tiles, and then by the fewest bytes.
 Config best_box(const Contraction& c, const WgmmaConfig& base) {
   Config best;
@@ -104,7 +79,7 @@ double shared_memory_us(const WgmmaWork& work, const WgmmaConfig& config) {
   return std::max(instructions * clocks / 1.7e3, static_cast<double>(work.stage_bytes(config)) / 90e3);
 }
 
-class WgmmaConv : public GeneratedTactic {
+class WgmmaConv : public ContractionTactic {
  public:
   std::string name() const override { return "cuda.wgmma_conv"; }
   bool takes_pitch() const override { return true; }
@@ -112,10 +87,7 @@ class WgmmaConv : public GeneratedTactic {
 
   Support supports(const Problem& problem, const device::DeviceInfo& device) const override {
     if (device.arch != "sm_90") return Support::no("its instructions are sm_90a's");
-    if (Support support = supports_layouts(problem); !support) return support;
-    Contraction contraction;
-    if (Support support = analyse(problem, contraction); !support) return support;
-    return Epilogue::supports(problem, contraction);
+    return ContractionTactic::supports(problem, device);
   }
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
@@ -203,22 +175,31 @@ class WgmmaConv : public GeneratedTactic {
     return {launch};
   }
 
-  int in_place_input(const Problem& problem) const override {
-    const Contraction c = contraction_of(problem);
-    return c.pooled ? -1 : reusable_input(problem, c);
-  }
-
-  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
-                           std::span<const Tensor> weights, device::Device& device) const override {
-    std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
-    const Contraction c = contraction_of(problem);
-    const WgmmaConfig config = Config::parse(candidate.id).base;
-    packed[static_cast<size_t>(weight_order(problem, c.right))] = pack_window_tiles(
-        c, config.tile_n, taps_of(c), weights[static_cast<size_t>(c.right)], config.blocks > 0);
-    return packed;
-  }
-
  private:
+  Support analyse(const Problem& problem, Contraction& c) const override {
+    if (Support support = Contraction::analyse(problem, c); !support) return support;
+    if (!c.conv) return Support::no("no convolution");
+    c.take_pool(problem);
+    if (Support support = wgmma_supports(problem, c); !support) return support;
+    if (c.kernel[0] * c.kernel[1] * c.strides[0] * c.strides[1] == 1)
+      return Support::no("a window of one pixel, at every pixel");
+    for (int d = 0; d < 2; ++d) {
+      if (c.dilations[d] != 1) return Support::no("a dilated window");
+      if (c.strides[d] > 2) return Support::no("a stride of more than two pixels");
+      if (c.kernel[d] > 16) return Support::no("a window of more than 16 pixels");
+    }
+    const bool pieces = c.left_c.is(1) && is_multiple(c.left_w, 8) && is_multiple(c.left_h, 8) &&
+                        is_multiple(c.left_image, 8);
+    if (!pieces || !is_multiple(c.channels, 8) || c.channels.constant() < 16)
+      return Support::no("channels that do not lie side by side in whole 16-byte pieces, two at least");
+    return Support::yes();
+  }
+
+  Tensor pack_right(const Contraction& c, const std::string& candidate, const Tensor& weight) const override {
+    const WgmmaConfig config = Config::parse(candidate).base;
+    return pack_window_tiles(c, config.tile_n, taps_of(c), weight, config.blocks > 0);
+  }
+
   /// The two best ways to share operands of these tiles: the model tells tiles apart better than it does
   /// those.
   static void add_clusters(const Contraction& c, Config config, int tile_n, int split, int multiprocessors,
@@ -246,8 +227,7 @@ class WgmmaConv : public GeneratedTactic {
       }
     }
     const auto add_best = [](std::vector<Candidate>& best, std::vector<Candidate>& to, std::ptrdiff_t most) {
-      std::stable_sort(best.begin(), best.end(),
-                       [](const Candidate& a, const Candidate& b) { return a.estimate_us < b.estimate_us; });
+      sort_by_estimate(best);
       to.insert(to.end(), best.begin(), best.begin() + std::min(most, std::ssize(best)));
     };
     add_best(found, into, 2);

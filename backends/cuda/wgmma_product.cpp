@@ -1,6 +1,7 @@
 // Matrix products, and convolutions that are such, on Hopper's warpgroup instructions.
 #include <algorithm>
 
+#include "cuda/contraction_tactic.h"
 #include "cuda/tactics.h"
 #include "cuda/wgmma.h"
 
@@ -10,30 +11,12 @@ namespace {
 using device::Candidate;
 using device::Problem;
 
-/// Rows of the left operand that lie at one distance from each other.
-Support analyse(const Problem& problem, Contraction& c) {
-  if (Support support = Contraction::analyse(problem, c); !support) return support;
-  if (Support support = wgmma_supports(problem, c); !support) return support;
-  if (const auto step = c.row_step(); !step || !is_multiple(*step, 8))
-    return Support::no("rows that do not lie at one distance, in whole 16-byte pieces");
-  if (!c.inner.is_constant() || !is_multiple(c.inner, 8))
-    return Support::no("rows of no whole 16-byte pieces");
-  return Support::yes();
-}
-
-Contraction contraction_of(const Problem& problem) {
-  Contraction contraction;
-  const Support support = analyse(problem, contraction);
-  require(static_cast<bool>(support), "internal: {}", support.reason());
-  return contraction;
-}
-
 WgmmaWork work_of(const Contraction& c, const WgmmaConfig& config) {
   return {divide_up(c.total_rows.constant(), config.tile_m()), divide_up(c.columns.constant(), config.tile_n),
           divide_up(c.inner.constant(), 64), 1, config.tile_m()};
 }
 
-class WgmmaProduct : public GeneratedTactic {
+class WgmmaProduct : public ContractionTactic {
  public:
   std::string name() const override { return "cuda.wgmma"; }
   bool takes_pitch() const override { return true; }
@@ -41,10 +24,7 @@ class WgmmaProduct : public GeneratedTactic {
 
   Support supports(const Problem& problem, const device::DeviceInfo& device) const override {
     if (device.arch != "sm_90") return Support::no("its instructions are sm_90a's");
-    if (Support support = supports_layouts(problem); !support) return support;
-    Contraction contraction;
-    if (Support support = analyse(problem, contraction); !support) return support;
-    return Epilogue::supports(problem, contraction);
+    return ContractionTactic::supports(problem, device);
   }
 
   std::vector<std::vector<ir::Layout>> layouts(const Problem& problem,
@@ -112,18 +92,21 @@ class WgmmaProduct : public GeneratedTactic {
     return {launch};
   }
 
-  int in_place_input(const Problem& problem) const override {
-    return reusable_input(problem, contraction_of(problem));
+ private:
+  /// Rows of the left operand lie at one distance from each other.
+  Support analyse(const Problem& problem, Contraction& c) const override {
+    if (Support support = Contraction::analyse(problem, c); !support) return support;
+    if (Support support = wgmma_supports(problem, c); !support) return support;
+    if (const auto step = c.row_step(); !step || !is_multiple(*step, 8))
+      return Support::no("rows that do not lie at one distance, in whole 16-byte pieces");
+    if (!c.inner.is_constant() || !is_multiple(c.inner, 8))
+      return Support::no("rows of no whole 16-byte pieces");
+    return Support::yes();
   }
 
-  std::vector<Tensor> pack(const Problem& problem, const Candidate& candidate,
-                           std::span<const Tensor> weights, device::Device& device) const override {
-    std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
-    const Contraction c = contraction_of(problem);
-    const WgmmaConfig config = WgmmaConfig::parse(candidate.id, name());
-    packed[static_cast<size_t>(weight_order(problem, c.right))] =
-        pack_tiles(c, config.tile_n, weights[static_cast<size_t>(c.right)], config.blocks > 0);
-    return packed;
+  Tensor pack_right(const Contraction& c, const std::string& candidate, const Tensor& weight) const override {
+    const WgmmaConfig config = WgmmaConfig::parse(candidate, name());
+    return pack_tiles(c, config.tile_n, weight, config.blocks > 0);
   }
 };
 
