@@ -32,6 +32,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       apply_rules("masks"),
       apply_rules("views"),
       apply_rules("attention"),
+      apply_rules("attention_masks"),
       apply_rules("pooling"),
       apply_rules("weights"),
       apply_rules("tables"),

@@ -208,6 +208,33 @@ Support last_of(const Match& match, const Arguments& arguments) {
   return good ? Support::yes() : Support::no("not along the last axis alone");
 }
 
+/// only_last($axes, %x): the last axis and no other.
+Support only_last(const Match& match, const Arguments& arguments) {
+  const std::vector<int64_t> last = {match.type(arguments.value(1)).rank() - 1};
+  return arguments.integers(0) == last ? Support::yes() : Support::no("not over the last axis alone");
+}
+
+/// repeats_heads(%x, %repeated, %heads): [batch, heads, 1, length, size] with the third dimension repeated,
+/// and then merged into the second.
+Support repeats_heads(const Match& match, const Arguments& arguments) {
+  const Dims &x = shape_of(match, arguments, 0), &repeated = shape_of(match, arguments, 1),
+             &heads = shape_of(match, arguments, 2);
+  if (x.size() != 5 || repeated.size() != 5 || heads.size() != 4) return Support::no("not five dimensions");
+  Dims once = repeated;
+  once[2] = 1;
+  const bool good = x == once && heads == Dims{x[0], repeated[1] * repeated[2], x[3], x[4]};
+  return good ? Support::yes()
+              : Support::no("[{}] as [{}] does not repeat heads of [{}]", ir::dims_text(repeated),
+                            ir::dims_text(heads), ir::dims_text(x));
+}
+
+/// same_heads(%a, %b): the second dimensions are equal.
+Support same_heads(const Match& match, const Arguments& arguments) {
+  const Dims &a = shape_of(match, arguments, 0), &b = shape_of(match, arguments, 1);
+  return a.size() > 1 && b.size() > 1 && a[1] == b[1] ? Support::yes()
+                                                      : Support::no("other numbers of heads");
+}
+
 /// lowest(%x): a constant number that stands for minus infinity: no finite number of its type is lower, or
 /// hardly one.
 Support lowest(const Match& match, const Arguments& arguments) {
@@ -237,6 +264,9 @@ constexpr rewrite::NamedPredicate table[] = {
     {"counts_through", 2, counts_through, true},
     {"counts_along", 3, counts_along, true},
     {"integers", 1, integers, true},
+    {"only_last", 2, only_last, true},
+    {"repeats_heads", 3, repeats_heads, true},
+    {"same_heads", 2, same_heads},
     {"lowest", 1, lowest, true},
 };
 

@@ -161,6 +161,14 @@ AttributeValue target_without_last(const Match& match, const Arguments& argument
   return rewrite::reshape_target(from, {from.begin(), from.end() - 1});
 }
 
+/// target_without(%x, axis): the target of a reshape that drops a dimension of %x, which is 1.
+AttributeValue target_without(const Match& match, const Arguments& arguments) {
+  const auto& from = match.type(arguments.value(0)).shape;
+  std::vector<ir::Dim> to = from;
+  to.erase(to.begin() + ops::normalize_axis(arguments.integer(1), static_cast<int64_t>(from.size())));
+  return rewrite::reshape_target(from, to);
+}
+
 /// swapped_sizes($window, name): an attribute of a window in two dimensions, [h, w] or [h, w, h, w], for one
 /// whose dimensions are swapped.
 AttributeValue swapped_sizes(const Match&, const Arguments& arguments) {
@@ -231,6 +239,7 @@ constexpr rewrite::NamedFunction table[] = {
     {"target_of_heads", 2, target_of_heads},
     {"target_of_pixels", 1, target_of_pixels},
     {"target_without_last", 1, target_without_last},
+    {"target_without", 2, target_without},
     {"swapped_sizes", 2, swapped_sizes},
     {"before_transpose", 3, before_transpose},
     {"extent_of", 2, extent_of},
