@@ -300,7 +300,7 @@ def test_bfloat16_comes_as_an_array_that_exports_its_memory() -> None:
 
 
 def test_a_converter_may_be_a_python_op(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(burnish.user_ops, "_converters", {})
+    monkeypatch.setattr(burnish.converters, "_converters", {})
     converter("torch.nn.functional.softsign")(python_op(like=lambda x: x)(lambda x: x * 5))
 
     class Soft(torch.nn.Module):

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (scripts/s
 pytest.importorskip("onnxscript", reason="PyTorch's ONNX exporter needs onnxscript, which is not installed")
 
 import burnish  # noqa: E402
-from burnish import user_ops  # noqa: E402
+from burnish import converters, user_ops  # noqa: E402
 from burnish.torch2trt import tensorrt_converter, torch2trt  # noqa: E402
 from burnish.user_ops import ops, user_op  # noqa: E402
 
@@ -103,7 +103,7 @@ def test_mistakes_are_named() -> None:
 
 
 def test_a_converter_stands_for_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(user_ops, "_converters", {})
+    monkeypatch.setattr(converters, "_converters", {})
 
     @tensorrt_converter("torch.nn.functional.softsign")
     def convert(x: Any) -> Any:
@@ -118,5 +118,5 @@ def test_a_converter_stands_for_a_function(monkeypatch: pytest.MonkeyPatch) -> N
     torch.testing.assert_close(torch2trt(Soft().eval(), [x])(x), 2 * x + 1)
     assert torch.nn.functional.softsign is original
     tensorrt_converter("torch.nn.functional.tanh", enabled=False)(convert)
-    assert list(user_ops._converters) == ["torch.nn.functional.softsign"]
-    assert copy.copy(user_ops._converters)["torch.nn.functional.softsign"] is convert
+    assert list(converters._converters) == ["torch.nn.functional.softsign"]
+    assert copy.copy(converters._converters)["torch.nn.functional.softsign"] is convert

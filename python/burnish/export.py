@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from ._burnish import Error, UsageError
 from .calling import CONSTANTS, Calling, Leaf, Parameters, leaf_name
-from .user_ops import converters_in_place
+from .converters import converters_in_place
 from .weights import weight_sources, without_weights
 
 #: The largest size of a dimension for which dynamic_shapes gives no largest.

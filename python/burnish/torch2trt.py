@@ -24,7 +24,7 @@ from ._burnish import UsageError
 from .build import compile
 from .module import engine_bytes, engine_from_bytes
 from .torch_module import TorchModule, loaded_module
-from .user_ops import converter
+from .converters import converter
 
 __all__ = ["TRTModule", "tensorrt_converter", "torch2trt"]
 
