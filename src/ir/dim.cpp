@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <compare>
 #include <limits>
 
@@ -421,99 +420,5 @@ std::string dims_text(const std::vector<Dim>& dims) {
   for (const Dim& dim : dims) text += (text.empty() ? "" : ",") + dim.str();
   return text;
 }
-
-namespace {
-
-/// Recursive descent over: sum := product (('+'|'-') product)*; product := factor ('*' factor)*.
-class DimParser {
- public:
-  explicit DimParser(std::string_view text) : text_(text) {}
-
-  Dim parse() {
-    Dim result = sum();
-    skip();
-    require(at_ == text_.size(), "bad dimension '{}': unexpected '{}'", text_, text_.substr(at_));
-    return result;
-  }
-
- private:
-  Dim sum() {
-    require(++depth_ < 200, "bad dimension '{}': nested too deeply", text_);
-    const bool negative = accept('-');
-    Dim result = negative ? Dim(0) - term() : term();
-    while (true) {
-      if (accept('+')) result = result + term();
-      else if (accept('-')) result = result - term();
-      else break;
-    }
-    --depth_;
-    return result;
-  }
-
-  Dim term() {
-    Dim result = factor();
-    while (accept('*')) result = result * factor();
-    return result;
-  }
-
-  Dim factor() {
-    skip();
-    if (accept('(')) {
-      Dim inside = sum();
-      expect(')');
-      return inside;
-    }
-    const size_t start = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_' || text_[at_] == '.' || text_[at_] == '$')) ++at_;
-    const std::string word(text_.substr(start, at_ - start));
-    require(!word.empty(), "bad dimension '{}': expected a number or a name at position {}", text_, start);
-    if (std::isdigit(static_cast<unsigned char>(word[0]))) return number(word);
-    for (size_t function = 1; function < function_names.size(); ++function) {
-      if (word == function_names[function] && accept('(')) {
-        const Dim a = sum();
-        expect(',');
-        const Dim b = sum();
-        expect(')');
-        switch (function) {
-          case floor_div_atom: return floor_div(a, b);
-          case ceil_div_atom: return ceil_div(a, b);
-          case mod_atom: return mod(a, b);
-          case min_atom: return min(a, b);
-          case max_atom: return max(a, b);
-          default: return broadcast(a, b);
-        }
-      }
-    }
-    return Dim::symbol(word);
-  }
-
-  int64_t number(const std::string& word) {
-    int64_t value = 0;
-    for (char c : word) {
-      require(std::isdigit(static_cast<unsigned char>(c)) != 0, "bad dimension '{}': '{}' is no number", text_, word);
-      value = checked_add(checked_multiply(value, 10), c - '0');
-    }
-    return value;
-  }
-
-  void skip() {
-    while (at_ < text_.size() && text_[at_] == ' ') ++at_;
-  }
-  bool accept(char c) {
-    skip();
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-  void expect(char c) { require(accept(c), "bad dimension '{}': expected '{}' at position {}", text_, c, at_); }
-
-  std::string_view text_;
-  size_t at_ = 0;
-  int depth_ = 0;
-};
-
-}  // namespace
-
-Dim Dim::parse(std::string_view text) { return DimParser(text).parse(); }
 
 }  // namespace burnish::ir
