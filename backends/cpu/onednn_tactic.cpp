@@ -290,14 +290,8 @@ class OnednnKernel : public device::Kernel {
   mutable std::list<std::pair<std::string, std::shared_ptr<const Ready>>> kept_;  // last used first
 };
 
-BoundTensor at_opt(const ir::TensorType& type, const ir::Bindings& opt) {
-  return {type.dtype, ir::evaluate(type.shape, opt), type.layout};
-}
-
-ir::Bindings opt_of(const Problem& problem) {
-  ir::Bindings opt;
-  for (const auto& [symbol, range] : problem.body().symbols) opt[symbol] = range.opt;
-  return opt;
+BoundTensor bound(const ir::TensorType& type) {
+  return {type.dtype, *ir::constants(type.shape), type.layout};
 }
 
 }  // namespace
@@ -313,16 +307,16 @@ std::vector<std::vector<ir::Layout>> same_layouts(const Problem& problem,
 }
 
 std::vector<BoundTensor> inputs_at_opt(const Problem& problem) {
-  const ir::Bindings opt = opt_of(problem);
+  const Problem opt = problem.at_opt();
   std::vector<BoundTensor> tensors;
-  for (int i = 0; i < problem.input_count(); ++i) tensors.push_back(at_opt(problem.input(i), opt));
+  for (int i = 0; i < opt.input_count(); ++i) tensors.push_back(bound(opt.input(i)));
   return tensors;
 }
 
 std::vector<BoundTensor> outputs_at_opt(const Problem& problem) {
-  const ir::Bindings opt = opt_of(problem);
+  const Problem opt = problem.at_opt();
   std::vector<BoundTensor> tensors;
-  for (int i = 0; i < problem.output_count(); ++i) tensors.push_back(at_opt(problem.output(i), opt));
+  for (int i = 0; i < opt.output_count(); ++i) tensors.push_back(bound(opt.output(i)));
   return tensors;
 }
 

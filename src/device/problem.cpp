@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ir/agreement.h"
 #include "ops/infer.h"
 #include "ops/table.h"
 
@@ -179,7 +180,19 @@ Problem Problem::with_layouts(const std::vector<ir::Layout>& layouts) const {
 
 Problem Problem::at_opt() const {
   ir::Bindings bindings;
-  for (const auto& [symbol, range] : body_->symbols) bindings[symbol] = range.opt;
+  std::set<std::string> guessed;  // sizes that depend on data have no range
+  for (const auto& [symbol, range] : body_->symbols) {
+    bindings[symbol] = range.opt;
+    if (range.max < 0) guessed.insert(symbol);
+  }
+  if (!guessed.empty()) {
+    std::vector<ir::Dim> dims;
+    for (size_t i = 0; i < body_->value_capacity(); ++i) {
+      const auto& shape = body_->value({static_cast<int32_t>(i)}).type.shape;
+      dims.insert(dims.end(), shape.begin(), shape.end());
+    }
+    ir::make_agree(dims, guessed, bindings);
+  }
   return at(bindings);
 }
 

@@ -197,7 +197,18 @@ struct DimBuilder {
   }
 
   static int64_t constant_part(const Dim& dim) { return dim.constant_; }
+
+  static void collect_broadcasts(const Dim& dim, std::vector<std::pair<Dim, Dim>>& into) {
+    for (const Term& term : terms_of(dim)) {
+      for (const auto& atom : term.atoms) {
+        for (const Dim& argument : atom->arguments) collect_broadcasts(argument, into);
+        if (atom->function == broadcast_atom) into.emplace_back(atom->arguments[0], atom->arguments[1]);
+      }
+    }
+  }
 };
+
+void collect_broadcasts(const Dim& dim, std::vector<std::pair<Dim, Dim>>& into) { DimBuilder::collect_broadcasts(dim, into); }
 
 Dim make_function(int function, std::vector<Dim> arguments) {
   if (arguments[0].is_constant() && arguments[1].is_constant())

@@ -218,12 +218,14 @@ bool apply_at(ir::Graph& graph, const RuleSet& rules, ConstantCache& constants, 
     if (const auto match = find_match(graph, constants, *rule, node, reason)) {
       const std::string where = join_sources(graph, match->nodes());
       std::set<std::string> looked_at;
-      const Support applied = with_context([&] { return fmt::format("rule '{}' at '{}'", rule->name, where); },
-                                           [&] {
-                                             const ir::Patch patch = make_patch(*match, node);
-                                             looked_at = constants.looked_at();
-                                             return apply(graph, patch, log);
-                                           });
+      const Support applied =
+          with_context([&] { return fmt::format("rule '{}' at '{}'", rule->name, where); },
+                       [&] {
+                         std::string why_not;
+                         const auto patch = make_patch(*match, node, why_not);
+                         looked_at = constants.looked_at();
+                         return patch ? apply(graph, *patch, log) : Support::no("{}", why_not);
+                       });
       if (applied) {
         for (const std::string& weight : looked_at) log.fix(weight, fmt::format("rule '{}'", rule->name));
         return true;

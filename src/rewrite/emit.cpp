@@ -10,7 +10,8 @@ namespace {
 
 class Emitter {
  public:
-  Emitter(const Match& match, ir::NodeId root) : match_(match), made_(match.rule().variables.size()) {
+  Emitter(const Match& match, ir::NodeId root, std::string& why_not)
+      : match_(match), why_not_(why_not), made_(match.rule().variables.size()) {
     patch_.reason = match.rule().name;
     patch_.root = root;
     patch_.matched = match.nodes();
@@ -18,7 +19,7 @@ class Emitter {
       if (match.value(slot)) patch_.shared.push_back(match.value(slot));
   }
 
-  ir::Patch run() {
+  std::optional<ir::Patch> run() {
     for (const EmitStatement& statement : match_.rule().emit) {
       const ir::Patch::Source source = emit(statement.expression, static_cast<int>(statement.outputs.size()));
       for (size_t i = 0; i < statement.outputs.size(); ++i) {
@@ -30,6 +31,7 @@ class Emitter {
         made_[static_cast<size_t>(slot)] = output;
       }
     }
+    if (!why_not_.empty()) return std::nullopt;
     return std::move(patch_);
   }
 
@@ -86,7 +88,7 @@ class Emitter {
   ir::Patch::Source constant(const ir::AttributeValue& value) {
     const DType dtype = match_.type(match_.value(match_.rule().replaced.back())).dtype;
     if (const auto* dims = std::get_if<std::vector<ir::Dim>>(&value))
-      return add_dims(match_.graph(), patch_, *dims);
+      return add_dims(match_.graph(), patch_, *dims, why_not_).value_or(ir::ValueId{});
     if (const auto* integers = std::get_if<std::vector<int64_t>>(&value))
       return add_constant(Tensor::of<int64_t>({static_cast<int64_t>(integers->size())}, *integers));
     if (const auto* numbers = std::get_if<std::vector<double>>(&value))
@@ -118,12 +120,15 @@ class Emitter {
   }
 
   const Match& match_;
+  std::string& why_not_;
   ir::Patch patch_;
   std::vector<std::optional<ir::Patch::Source>> made_;  // by slot
 };
 
 }  // namespace
 
-ir::Patch make_patch(const Match& match, ir::NodeId root) { return Emitter(match, root).run(); }
+std::optional<ir::Patch> make_patch(const Match& match, ir::NodeId root, std::string& why_not) {
+  return Emitter(match, root, why_not).run();
+}
 
 }  // namespace burnish::rewrite

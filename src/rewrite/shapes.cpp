@@ -1,5 +1,7 @@
 #include "rewrite/shapes.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "base/dispatch.h"
@@ -57,7 +59,8 @@ ir::Patch::Source add_node(ir::Patch& patch, const ops::OpDef& op, ir::Attribute
 
 }  // namespace
 
-ir::Patch::Source add_dims(const ir::Graph& graph, ir::Patch& patch, const std::vector<ir::Dim>& dims) {
+std::optional<ir::Patch::Source> add_dims(const ir::Graph& graph, ir::Patch& patch,
+                                          const std::vector<ir::Dim>& dims, std::string& why_not) {
   if (const auto numbers = ir::constants(dims))
     return add_constant(patch, integers(DType::i64, {static_cast<int64_t>(dims.size())}, *numbers));
   std::set<std::string> symbols;
@@ -70,7 +73,10 @@ ir::Patch::Source add_dims(const ir::Graph& graph, ir::Patch& patch, const std::
   std::vector<ir::ValueId> holders;
   for (const std::string& symbol : symbols) {
     const auto holder = find_holder(graph, symbol, patch.root);
-    require(holder.has_value(), "no tensor has the dimension '{}' by itself", symbol);
+    if (!holder) {
+      why_not = fmt::format("no tensor has the dimension '{}' by itself", symbol);
+      return std::nullopt;
+    }
     size_t input = 0;
     while (input < holders.size() && holders[input] != holder->value) ++input;
     if (input == holders.size()) {
@@ -97,11 +103,10 @@ std::optional<ir::Patch> contents_patch(const ir::Graph& graph, ir::ValueId id) 
   if (const auto numbers = ir::constants(*value.contents); numbers && shape) {
     source = add_constant(patch, integers(value.type.dtype, *shape, *numbers));
   } else {
-    try {
-      source = add_dims(graph, patch, *value.contents);
-    } catch (const Error&) {
-      return std::nullopt;
-    }
+    std::string why_not;
+    const auto made = add_dims(graph, patch, *value.contents, why_not);
+    if (!made) return std::nullopt;
+    source = *made;
     if (value.type.rank() == 0)
       source = add_node(patch, ops::def::squeeze, ir::Attributes(ops::AxesAttributes{{0}}), {source});
     if (value.type.dtype != DType::i64) {

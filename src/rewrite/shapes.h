@@ -9,8 +9,9 @@
 namespace burnish::rewrite {
 
 /// Adds to `patch` what makes a vector of `dims`: a constant where they are numbers, else a `dims` node over
-/// values whose shapes hold the symbols. Throws Error naming a symbol that no shape holds by itself.
-ir::Patch::Source add_dims(const ir::Graph& graph, ir::Patch& patch, const std::vector<ir::Dim>& dims);
+/// values whose shapes hold the symbols. nullopt, with the reason, where no shape holds a symbol by itself.
+std::optional<ir::Patch::Source> add_dims(const ir::Graph& graph, ir::Patch& patch,
+                                          const std::vector<ir::Dim>& dims, std::string& why_not);
 
 /// Replaces `value`, whose contents are known, by a constant or a `dims` node with the arithmetic inside.
 /// nullopt where a symbol has no source.

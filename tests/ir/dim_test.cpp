@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "ir/agreement.h"
 #include "ir/dim.h"
 
 namespace burnish {
@@ -21,6 +22,20 @@ TEST(Dim, BroadcastingIsAssociativeCommutativeAndIdempotent) {
   EXPECT_EQ(Dim::parse(all.str()), all);
   EXPECT_EQ(all.evaluate({{"a", 1}, {"b", 5}, {"c", 0}}), 5);
   EXPECT_THROW(all.evaluate({{"a", 2}, {"b", 5}, {"c", 0}}), Error);
+}
+
+TEST(Dim, GuessedSizesAreMadeToAgree) {
+  const Dim parts = Dim::parse("a + b + c"), whole = Dim::parse("2*n");
+  const Dim both = broadcast(parts, whole), nested = broadcast(Dim::parse("3*d - 1"), both * 2 + 1);
+  ir::Bindings sizes = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}, {"n", 22}};
+  EXPECT_THROW(nested.evaluate(sizes), Error);
+  ir::make_agree({nested, both}, {"a", "b", "c", "d"}, sizes);
+  EXPECT_EQ(both.evaluate(sizes), 44);
+  EXPECT_EQ(nested.evaluate(sizes), 89);
+  EXPECT_EQ(sizes.at("n"), 22);
+  ir::Bindings odd = {{"a", 1}, {"n", 22}};  // no whole number will do
+  ir::make_agree({broadcast(Dim::parse("3*a"), whole)}, {"a"}, odd);
+  EXPECT_EQ(odd.at("a"), 1);
 }
 
 TEST(Dim, WhatCannotBeWrittenOverflows) {

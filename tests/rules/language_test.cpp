@@ -53,6 +53,19 @@ Applied rewritten(std::string_view rule_text, std::string_view graph_text, int64
 
 constexpr std::string_view silu_rule = "rule silu match %y = mul(%x, sigmoid(%x)) emit %y = silu(%x)";
 
+TEST(Driver, AShapeThatNoTensorTellsIsANearMiss) {
+  // Nothing is as long as 'u' alone, so that the shape [u + 1, 3] cannot be asked for.
+  const auto [graph, log] = rewritten("rule expand_expand match %e = expand(%x, %s) %y = expand(%e, %u) emit %y = expand(%x, shape_of(%y))",
+                                      R"(graph main(%x: f32[1,1], %r: f32[u + 1], %s: i64[2], %t: i64[2]) {
+  %e = expand(%x, %s) : f32[u + 1,1]
+  %y = expand(%e, %t) : f32[u + 1,3]
+  yield %y
+})");
+  EXPECT_EQ(graph->order().size(), 2U);
+  ASSERT_EQ(log.misses().size(), 1U);
+  EXPECT_THAT(log.misses()[0].what, HasSubstr("no tensor has the dimension 'u' by itself"));
+}
+
 TEST(Driver, KeepsNamesAndSources) {
   const auto [graph, log] = rewritten(silu_rule, R"(graph main(%x: f32[n]) {
   %s = sigmoid(%x) : f32[n] from "Sigmoid_1"

@@ -71,6 +71,24 @@ TEST(Session, ARunOfMoreSegmentsThanPlansAreKeptFor) {
   EXPECT_GE(session.state().execution.last_segments().size(), size_t{count});
 }
 
+TEST(Session, GuessesOfSizesThatDependOnDataAgreeWithKnownOnes) {
+  // The rows of two groups, one behind the other again, beside a number for each row: what routing to experts makes.
+  const Engine engine = built(R"IR(graph main(%x: f32[n,3], %to_first: bool[n], %to_second: bool[n], %weights: f32[n,1]) {
+  symbol n 4 44 60
+  %a = compress(%x, %to_first) {axis=0} : f32[a,3]
+  %b = compress(%x, %to_second) {axis=0} : f32[b,3]
+  %c = concat(%a, %b) {axis=0} : f32[a + b,3]
+  %y = mul(%c, %weights) : f32[broadcast(a + b, n),3]
+  yield y=%y
+})IR");
+  Tensor x(DType::f32, {5, 3}), weights(DType::f32, {5, 1});
+  for (int i = 0; i < 15; ++i) x.data<float>()[i] = static_cast<float>(i);
+  for (int i = 0; i < 5; ++i) weights.data<float>()[i] = static_cast<float>(i + 1);
+  const TensorMap results = Session(engine).run({{"x", x}, {"weights", weights}, {"to_first", Tensor::of<bool>({5}, {0, 1, 0, 0, 1})}, {"to_second", Tensor::of<bool>({5}, {1, 0, 1, 1, 0})}});
+  const int rows[] = {1, 4, 0, 2, 3};
+  for (int i = 0; i < 15; ++i) EXPECT_EQ(results.at("y").data<float>()[i], static_cast<float>((rows[i / 3] * 3 + i % 3) * (i / 3 + 1)));
+}
+
 TEST(Session, OperandsOfWeightsThatAreComputedAreNotKept) {
   const Engine engine = built(R"(graph main(%x: f32[3,2]) {
   constant @a: f32[2,2] = {1.0, 2.0, 3.0, 4.0}
