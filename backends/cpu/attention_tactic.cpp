@@ -66,7 +66,7 @@ class MaskRows {
       case DType::f32: {
         const float* from = static_cast<const float*>(data) + place;
         if (strides_[3] == 1) return from;
-        std::fill_n(made, keys, *from);
+        for (int64_t j = 0; j < keys; ++j) made[j] = from[j * strides_[3]];
         return made;
       }
       case DType::i64:

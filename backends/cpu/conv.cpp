@@ -103,18 +103,20 @@ class ConvTactic : public OnednnTactic {
 
     const WeightView view(weights.shape, group_of(*node), is_transposed(*node));
     const Desc stored = onednn::strided_desc(weights.dtype, view.shape, view.strides);
+    // Weights that the network computes may convolve a constant.
+    const size_t before_weights = problem.is_weight(x) ? 1 : 0;
     const bool packed = problem.is_weight(w);
-    spec.weights = packed ? request.weight(0, onednn::free_desc(weights.dtype, view.shape)) : stored;
-    operation.operands = {
-        {DNNL_ARG_SRC, Operand::From::input, x, spec.source, {}},
-        {DNNL_ARG_DST, Operand::From::output, 0, spec.destination, {}},
-        {DNNL_ARG_WEIGHTS, packed ? Operand::From::weight : Operand::From::input, w, {}, stored}};
+    spec.weights =
+        packed ? request.weight(before_weights, onednn::free_desc(weights.dtype, view.shape)) : stored;
+    operation.operands = {{DNNL_ARG_SRC, origin_of(problem, x), x, spec.source, spec.source},
+                          {DNNL_ARG_DST, Operand::From::output, 0, spec.destination, {}},
+                          {DNNL_ARG_WEIGHTS, origin_of(problem, w), w, {}, stored}};
     const size_t weight_operand = 2;
 
     Epilogue epilogue;
     if (const Support bias = add_bias(request, *node, spec, operation, epilogue); !bias) return bias;
-    if (const Support read = read_epilogue(request, node->outputs[0], destination.shape.size(),
-                                           Residual::in_place, epilogue);
+    if (const Support read =
+            read_epilogue(request, node->outputs[0], destination.shape.size(), Residual::in_place, epilogue);
         !read)
       return read;
     operation.accumulates = epilogue.accumulates;
@@ -132,18 +134,18 @@ class ConvTactic : public OnednnTactic {
     std::vector<std::string> ids = {"direct"};
     // A winograd kernel's weights fit its own shape only.
     if (!is_transposed(*node) && problem.is_static()) ids.push_back("winograd");
-    // No second kernel of batch-reduced products: where there is one it comes first, and 2.6 offers another for
-    // 1x1 windows now and then, by what its memory held before, which a later request does not find.
+    // No second kernel of batch-reduced products: where there is one it comes first, and 2.6 offers another
+    // for 1x1 windows now and then, by what its memory held before, which a later request does not find.
     ids.push_back("gemm");
     return ids;
   }
 
  private:
-  /// x in layout `in`, the result and what is like it in layout `out`, all else plain.
+  /// x in layout `in` if it is no constant, the result and what is like it in layout `out`, all else plain.
   static std::vector<Layout> with(const Problem& problem, const ir::Node& node, Layout in, Layout out) {
     std::vector<Layout> layouts;
     for (int i = 0; i < problem.input_count(); ++i) {
-      const bool is_source = i == problem.input_index(node.inputs[0]);
+      const bool is_source = i == problem.input_index(node.inputs[0]) && !problem.is_weight(i);
       const bool like_output = !problem.is_weight(i) && problem.input(i).shape == problem.output(0).shape;
       layouts.push_back(is_source ? in : like_output ? out : Layout::plain);
     }
@@ -188,9 +190,8 @@ class ConvTactic : public OnednnTactic {
     }
     const int bias = request.problem.input_index(node.inputs[2]);
     spec.bias = onednn::desc_of(request.inputs[static_cast<size_t>(bias)]);
-    const bool weight = request.problem.is_weight(bias);
     operation.operands.push_back(
-        {DNNL_ARG_BIAS, weight ? Operand::From::weight : Operand::From::input, bias, spec.bias, spec.bias});
+        {DNNL_ARG_BIAS, origin_of(request.problem, bias), bias, spec.bias, spec.bias});
     return Support::yes();
   }
 };

@@ -163,7 +163,7 @@ class Reader {
     epilogue_.shapes.push_back(*aligned);
     epilogue_.operands.push_back(
         {DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(epilogue_.steps.size())) | DNNL_ARG_SRC_1,
-         weight ? Operand::From::weight : Operand::From::input, input, desc, stored});
+         origin_of(problem_, input), input, desc, stored});
     epilogue_.steps.push_back({PostOp::Kind::binary, kind, 0, 0, desc});
     return Support::yes();
   }

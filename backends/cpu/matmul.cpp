@@ -91,9 +91,7 @@ class MatMulTactic : public OnednnTactic {
                           const std::array<Stack, 3>& stacks, Operation& operation) {
     const auto& [a, b, y] = stacks;
     const DType dtype = request.outputs[0].dtype;
-    const auto from = [&](int input) {
-      return request.problem.is_weight(input) ? Operand::From::weight : Operand::From::input;
-    };
+    const auto from = [&](int input) { return origin_of(request.problem, input); };
     const bool pack = from(inputs[1]) == Operand::From::weight && !request.candidate.starts_with("plain");
     Epilogue epilogue;
     const Residual residual = request.candidate.ends_with(".binary") ? Residual::read : Residual::in_place;

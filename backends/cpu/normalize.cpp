@@ -12,10 +12,11 @@ using device::BoundTensor;
 using device::Problem;
 using ir::Layout;
 
-/// x and y of one layout.
-Operation between(const onednn::Desc& x, const onednn::Desc& y, const onednn::Description& description) {
+/// x, the problem's first input, and y, of one layout.
+Operation between(const Problem& problem, const onednn::Desc& x, const onednn::Desc& y,
+                  const onednn::Description& description) {
   return {description,
-          {{DNNL_ARG_SRC, Operand::From::input, 0, x, {}}, {DNNL_ARG_DST, Operand::From::output, 0, y, {}}}};
+          {{DNNL_ARG_SRC, origin_of(problem, 0), 0, x, x}, {DNNL_ARG_DST, Operand::From::output, 0, y, {}}}};
 }
 
 class SoftmaxTactic : public OnednnTactic {
@@ -37,7 +38,7 @@ class SoftmaxTactic : public OnednnTactic {
     const auto axis = ops::normalize_axis(node->attributes.as<ops::SoftmaxAttributes>().axis,
                                           static_cast<int64_t>(x.shape.size()));
     const onednn::SoftmaxSpec spec{onednn::desc_of(x), onednn::desc_of(y), static_cast<int>(axis), !softmax};
-    operation = between(spec.source, spec.destination, onednn::describe(spec));
+    operation = between(request.problem, spec.source, spec.destination, onednn::describe(spec));
     return Support::yes();
   }
 };
@@ -60,7 +61,7 @@ class LrnTactic : public OnednnTactic {
     const onednn::LrnSpec spec{
         onednn::desc_of(x),           onednn::desc_of(y),          lrn.size, static_cast<float>(lrn.alpha),
         static_cast<float>(lrn.beta), static_cast<float>(lrn.bias)};
-    operation = between(spec.source, spec.destination, onednn::describe(spec));
+    operation = between(request.problem, spec.source, spec.destination, onednn::describe(spec));
     return Support::yes();
   }
 };
@@ -90,12 +91,11 @@ class LayerNormTactic : public OnednnTactic {
       if (parameter.shape != Shape{x.shape.back()})
         return Support::no("a parameter is not one number per element of the last axis");
       const onednn::Desc desc = onednn::desc_of(parameter);
-      const bool weight = request.problem.is_weight(input);
-      parameters.push_back({i == 1 ? DNNL_ARG_SCALE : DNNL_ARG_SHIFT,
-                            weight ? Operand::From::weight : Operand::From::input, input, desc, desc});
+      parameters.push_back(
+          {i == 1 ? DNNL_ARG_SCALE : DNNL_ARG_SHIFT, origin_of(request.problem, input), input, desc, desc});
       (i == 1 ? spec.scale : spec.shift) = true;
     }
-    operation = between(spec.source, spec.destination, onednn::describe(spec));
+    operation = between(request.problem, spec.source, spec.destination, onednn::describe(spec));
     operation.operands.insert(operation.operands.end(), parameters.begin(), parameters.end());
     return Support::yes();
   }

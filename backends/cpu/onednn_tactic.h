@@ -64,6 +64,11 @@ class OnednnTactic : public device::Tactic {
 std::vector<std::vector<ir::Layout>> same_layouts(const device::Problem& problem,
                                                   std::initializer_list<ir::Layout> layouts);
 
+/// Where input `i` of a problem comes from: a constant among the packed weights, any other from the run.
+inline Operand::From origin_of(const device::Problem& problem, int i) {
+  return problem.is_weight(i) ? Operand::From::weight : Operand::From::input;
+}
+
 /// The problem's inputs and outputs at the opt of its symbols.
 std::vector<device::BoundTensor> inputs_at_opt(const device::Problem& problem);
 std::vector<device::BoundTensor> outputs_at_opt(const device::Problem& problem);

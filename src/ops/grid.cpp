@@ -74,7 +74,8 @@ struct Sampler {
     Samples samples;
     if (!(std::fabs(at) < 1e15)) at = -1e15;  // NaN and what no pixel is near
     if (attributes.mode == "nearest") at = std::nearbyint(at);
-    if (at < low() || at > high()) {
+    // As PyTorch and ONNX Runtime do, a cubic sample moves each of its pixels inside by itself.
+    if (attributes.mode != "cubic" && (at < low() || at > high())) {
       if (attributes.padding_mode == "border") at = std::clamp(at, 0.0, static_cast<double>(size - 1));
       if (attributes.padding_mode == "reflection") at = reflected(at, low(), high());
     }

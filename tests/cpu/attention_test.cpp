@@ -28,6 +28,11 @@ TEST(Attention, TakesEveryKindOfMask) {
     check_tactic("simd.attention",
                  "graph problem(%x0: f32[2,3,8,8], %x1: f32[2,3,8,8], %x2: f32[2,3,8,8], %x3: f32[8,1]) {"
                  " %v0 = attention(%x0, %x1, %x2, %x3) : f32[2,3,8,8] yield %v0 }");
+    // T5's: looked up by positions, heads last
+    check_tactic("simd.attention",
+                 "graph problem(%x0: f32[2,4,9,8], %x1: f32[2,4,7,8], %x2: f32[2,4,7,8], %x3: f32[9,7,4]) {"
+                 " %m = transpose(%x3) {perm=[2,0,1]} : f32[4,9,7]"
+                 " %v0 = attention(%x0, %x1, %x2, %m) : f32[2,4,9,8] yield %v0 }");
   });
 }
 

@@ -83,10 +83,12 @@ TEST(OnednnReorder, BetweenBlockedFormats) {
   device->execute([&] {
     for (tag from : {tag::Acdb16a, tag::aBcd16b, tag::ABcd16b16a, tag::Acdb8a})
       for (tag to : {tag::Acdb16a, tag::aBcd16b, tag::ABcd16b16a, tag::Acdb8a}) {
-        const onednn::Desc source(shape, dnnl::memory::data_type::f32, from), target(shape, dnnl::memory::data_type::f32, to);
+        const onednn::Desc source(shape, dnnl::memory::data_type::f32, from),
+            target(shape, dnnl::memory::data_type::f32, to);
         const Tensor got = onednn::reordered(onednn::reordered(plain, rows, source), source, target);
         const Tensor back = onednn::reordered(got, target, rows);
-        ASSERT_EQ(std::memcmp(back.raw(), plain.raw(), static_cast<size_t>(plain.bytes())), 0) << static_cast<int>(from) << " to " << static_cast<int>(to);
+        ASSERT_EQ(std::memcmp(back.raw(), plain.raw(), static_cast<size_t>(plain.bytes())), 0)
+            << static_cast<int>(from) << " to " << static_cast<int>(to);
       }
   });
 }
@@ -165,6 +167,15 @@ TEST(OnednnConv, OfOtherRanksDilationsAndStems) {
 TEST(OnednnConv, WithWeightsThatAreComputed) {
   check_conv(R"((%x0: f32[1,6,8,8], %x1: f32[10,6,3,3], %x2: f32[10]) {
     %y = conv(%x0, %x1, %x2) : f32[1,10,6,6] yield %y })");
+}
+
+// A generator's first image is a constant that computed weights convolve.
+TEST(OnednnConv, OfAConstant) {
+  check_conv(R"((%w0: f32[1,24,4,5], %x1: f32[10,24,3,3]) {
+    %c = conv(%w0, %x1) {pads=[1,1,1,1]} : f32[1,10,4,5]
+    %y = leaky_relu(%c) {alpha=0.2} : f32[1,10,4,5] yield %y })");
+  check_conv(R"((%w0: f32[1,6,7,5], %x1: f32[6,4,3,3], %w2: f32[4]) {
+    %y = conv_transpose(%w0, %x1, %w2) {dilations=[2,2]} : f32[1,4,11,9] yield %y })");
 }
 
 TEST(OnednnConv, Transposed) {
@@ -316,6 +327,9 @@ TEST(OnednnLayerNorm, OverTheLastAxis) {
   check_tactic(
       "onednn.layer_norm",
       "graph problem(%x0: f32[4,33], %x1: f32[33]) { %y = layer_norm(%x0, %x1) : f32[4,33] yield %y }");
+  check_tactic(
+      "onednn.layer_norm",
+      "graph problem(%w0: f32[4,33], %x1: f32[33]) { %y = layer_norm(%w0, %x1) : f32[4,33] yield %y }");
 }
 
 TEST(OnednnLrn, AcrossChannels) {

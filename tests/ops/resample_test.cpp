@@ -181,6 +181,33 @@ TEST(GridSample, PadsInEveryMode) {
   EXPECT_THROW(sampled("wrap"), Error);
 }
 
+// Cubic samples are those of the image made larger by what the padding says of its surroundings.
+TEST(GridSample, PadsEachPixelOfACubicSample) {
+  const std::vector<float> x = {1, 2, 3, 5}, places = {-2.75f, -0.5f, 0.25f, 3.125f, 4.75f, 5.5f};
+  const auto sampled = [&](const std::vector<float>& row, float first, const char* padding, bool align) {
+    const float last = static_cast<float>(row.size()) - 1;
+    std::vector<float> grid;
+    for (float at : places) {
+      const float place = at - first;
+      grid.insert(grid.end(), {align ? 2 * place / last - 1 : (2 * place + 1) / (last + 1) - 1, 0});
+    }
+    return values_of<float>(run(def::grid_sample, GridSampleAttributes{"cubic", padding, align},
+                                {row_of(row), Tensor::of<float>({1, 1, 6, 2}, grid)}));
+  };
+  const auto expect_same = [&](const char* padding, bool align, const std::vector<float>& enlarged) {
+    const std::vector<float> got = sampled(x, 0, padding, align),
+                             wanted = sampled(enlarged, -5, "zeros", align);
+    for (size_t i = 0; i < places.size(); ++i)
+      EXPECT_NEAR(got[i], wanted[i], 1e-4) << padding << " at " << places[i];
+  };
+  for (bool align : {false, true}) {
+    expect_same("zeros", align, {0, 0, 0, 0, 0, 1, 2, 3, 5, 0, 0, 0, 0, 0});
+    expect_same("border", align, {1, 1, 1, 1, 1, 1, 2, 3, 5, 5, 5, 5, 5, 5});
+  }
+  expect_same("reflection", true, {2, 3, 5, 3, 2, 1, 2, 3, 5, 3, 2, 1, 2, 3});
+  expect_same("reflection", false, {5, 5, 3, 2, 1, 1, 2, 3, 5, 5, 3, 2, 1, 1});
+}
+
 TEST(RoiAlign, AveragesAWholeImage) {
   const RoiAlignAttributes attributes{"avg", "output_half_pixel", 2, 2, 2};
   const Tensor x = counting({1, 1, 4, 4}), rois = Tensor::of<float>({1, 4}, {0, 0, 3, 3});

@@ -24,7 +24,7 @@ BURNISH_DEVICE void samples_of(double normalized, int size, int* pixels, double*
   double at = ALIGN ? (normalized + 1) / 2 * (size - 1) : ((normalized + 1) * size - 1) / 2;
   if (!(::fabs(at) < 1e15)) at = -1e15;
   if (MODE == NEAREST) at = ::rint(at);
-  if (at < low || at > high) {
+  if (MODE <= LINEAR && (at < low || at > high)) {  // a cubic sample moves each of its pixels inside by itself
     if (PADDING == BORDER) at = clamped(at, size - 1);
     if (PADDING == REFLECTION) at = reflected(at, low, high);
   }
