@@ -151,7 +151,49 @@ struct DimBuilder {
     return term;
   }
 
-  /// a / b for a single-term (or constant) b that divides every term of a.
+  /// How often each atom stands in a product.
+  static std::map<std::string_view, int> powers(const Term& term) {
+    std::map<std::string_view, int> counts;
+    for (const auto& atom : term.atoms) ++counts[atom->key];
+    return counts;
+  }
+
+  /// The graded order of monomials: more factors lead, then higher powers of the atoms in turn.
+  static bool leads(const Term& a, const Term& b) {
+    if (a.atoms.size() != b.atoms.size()) return a.atoms.size() > b.atoms.size();
+    const auto first = powers(a), second = powers(b);
+    const auto [x, y] = std::mismatch(first.begin(), first.end(), second.begin(), second.end());
+    if (x == first.end() || y == second.end()) return false;
+    return x->first == y->first ? x->second > y->second : x->first < y->first;
+  }
+
+  static Dim leading(const Dim& dim) { return make(0, {*std::min_element(dim.terms_->begin(), dim.terms_->end(), leads)}); }
+
+  /// a / b for a b of several terms, where that is a polynomial.
+  static std::optional<Dim> long_division(Dim a, const Dim& b) {
+    const Dim divisor = leading(b);
+    if (divisor.terms_->front().coefficient == -1) return long_division(scaled_by(a, -1), scaled_by(b, -1));
+    Dim quotient;
+    for (size_t steps = 0; !a.is(0); ++steps) {
+      if (a.is_constant() || steps == most_terms) return std::nullopt;
+      const std::optional<Dim> next = divide(leading(a), divisor);
+      if (!next) return std::nullopt;
+      quotient = quotient + *next;
+      a = a - *next * b;
+    }
+    return quotient;
+  }
+
+  /// The same, where what grows beyond the limits of an expression on the way counts as none.
+  static std::optional<Dim> divide_by_sum(const Dim& a, const Dim& b) {
+    try {
+      return long_division(a, b);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+
+  /// a / b where it is shown to be a polynomial.
   static std::optional<Dim> divide(const Dim& a, const Dim& b) {
     if (b.is(0)) return std::nullopt;
     if (a == b) return Dim(1);
@@ -160,7 +202,7 @@ struct DimBuilder {
     if (b.is_constant()) {
       divisor.coefficient = b.constant_;
     } else {
-      if (b.constant_ != 0 || b.terms_->size() != 1) return std::nullopt;
+      if (b.constant_ != 0 || b.terms_->size() != 1) return divide_by_sum(a, b);
       divisor = b.terms_->front();
     }
     if (divisor.coefficient == -1) return std::nullopt;  // canonical expressions lead with no sign of their own

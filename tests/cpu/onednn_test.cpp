@@ -138,6 +138,20 @@ TEST(OnednnConv, AtOtherShapesThanOpt) {
   }
 }
 
+// A gate per channel, of an image whose size data tell: one pixel, for all that the build knows.
+TEST(OnednnConv, LeavesWhatWidensItsResultAlone) {
+  const device::Problem problem = device::Problem::parse(R"(graph problem(
+      %x0: f32[1,24,1,1], %w1: f32[32,24,1,1], %x2: f32[1,32,h,w]) {
+    symbol h 0 1 -1 symbol w 0 1 -1
+    %c = conv(%x0, %w1) : f32[1,32,1,1]
+    %g = sigmoid(%c) : f32[1,32,1,1]
+    %y = mul(%x2, %g) : f32[1,32,h,w] yield %y })");
+  const auto device = device::open_device("cpu");
+  const auto taken = device::find_tactic(*device, "onednn.conv")->supports(problem, device->info());
+  ASSERT_FALSE(taken);
+  EXPECT_NE(taken.reason().find("widens"), std::string::npos) << taken.reason();
+}
+
 TEST(OnednnConv, WithGroups) {
   check_conv(R"((%x0: f32[1,32,9,7], %w1: f32[32,1,3,3], %w2: f32[32]) {
     %c = conv(%x0, %w1, %w2) {pads=[1,1,1,1], group=32} : f32[1,32,9,7]

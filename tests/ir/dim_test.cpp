@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <random>
 
 #include "ir/agreement.h"
 #include "ir/dim.h"
@@ -46,6 +47,38 @@ TEST(Dim, WhatCannotBeWrittenOverflows) {
   EXPECT_THROW(n * least, Error);
   for (const Dim& dim : {n + (least + 1), n * (least + 1), Dim::symbol("a") + n * (least + 1)})
     EXPECT_EQ(Dim::parse(dim.str()), dim);
+}
+
+Dim random_polynomial(std::mt19937& random) {
+  const Dim atoms[] = {Dim::symbol("h"), Dim::symbol("w"), floor_div(Dim::symbol("h") - 1, 2)};
+  Dim sum = static_cast<int64_t>(random() % 5) - 2;
+  for (int terms = 1 + static_cast<int>(random() % 3); terms > 0; --terms) {
+    Dim term = static_cast<int64_t>(random() % 7) - 3;
+    for (int factors = 1 + static_cast<int>(random() % 2); factors > 0; --factors) term = term * atoms[random() % 3];
+    sum = sum + term;
+  }
+  return sum;
+}
+
+TEST(Dim, SumsThatDivideAreDivided) {
+  // A detector's anchors: for each of two levels' pixels three boxes of four numbers, asked for their numbers a box.
+  const Dim pixels = Dim::parse("h*w + h + w + 1 + floor_div(h, 2)*floor_div(w, 2)");
+  EXPECT_EQ(floor_div(pixels * 12, pixels * 3), Dim(4));
+  EXPECT_EQ(mod(pixels * 12, pixels), Dim(0));
+  EXPECT_EQ(floor_div(pixels * 12, pixels * 5).evaluate({{"h", 3}, {"w", 4}}), 2);
+  for (uint32_t seed = 0; seed < 300; ++seed) {
+    std::mt19937 random(seed);
+    const Dim a = random_polynomial(random), rest = random_polynomial(random);
+    const Dim b = random_polynomial(random) + Dim::symbol("c");
+    const ir::Bindings sizes = {{"c", 1}, {"h", 7}, {"w", 4}};
+    if (const int64_t by = b.evaluate(sizes); by != 0) {
+      EXPECT_EQ(floor_div(a * b, b).evaluate(sizes), a.evaluate(sizes)) << "seed " << seed;
+      const int64_t whole = (a * b + rest).evaluate(sizes);
+      EXPECT_EQ(floor_div(a * b + rest, b).evaluate(sizes), whole / by - (whole % by != 0 && (whole < 0) != (by < 0)))
+          << "seed " << seed;
+    }
+    EXPECT_EQ(floor_div(a * b, b), a) << "seed " << seed;
+  }
 }
 
 TEST(Dim, AChainOfResidualsStaysSmall) {
