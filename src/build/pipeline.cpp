@@ -38,6 +38,7 @@ void optimize(ir::Graph& graph, const OptimizeOptions& options, rewrite::Rewrite
       apply_rules("weights"),
       apply_rules("tables"),
       merge_siblings(),
+      apply_rules("rotary"),
       apply_rules("rows"),
       apply_rules("views"),
       common_subexpressions(),
