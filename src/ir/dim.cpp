@@ -240,6 +240,16 @@ struct DimBuilder {
 
   static int64_t constant_part(const Dim& dim) { return dim.constant_; }
 
+  /// y of an expression y - mod(y, b).
+  static std::optional<Dim> before_remainder(const Dim& dim, const Dim& b) {
+    for (const Term& term : terms_of(dim)) {
+      if (term.coefficient != -1 || term.atoms.size() != 1 || term.atoms[0]->function != mod_atom) continue;
+      const auto& arguments = term.atoms[0]->arguments;
+      if (arguments[1] == b && arguments[0] - mod(arguments[0], b) == dim) return arguments[0];
+    }
+    return std::nullopt;
+  }
+
   static void collect_broadcasts(const Dim& dim, std::vector<std::pair<Dim, Dim>>& into) {
     for (const Term& term : terms_of(dim)) {
       for (const auto& atom : term.atoms) {
@@ -399,16 +409,18 @@ bool operator==(const Dim& a, const Dim& b) {
 Dim floor_div(const Dim& a, const Dim& b) {
   if (b.is(1)) return a;
   if (auto quotient = DimBuilder::divide(a, b)) return *quotient;
+  if (auto whole = DimBuilder::before_remainder(a, b)) return floor_div(*whole, b);
   return make_function(floor_div_atom, {a, b});
 }
 Dim ceil_div(const Dim& a, const Dim& b) {
   if (b.is(1)) return a;
   if (auto quotient = DimBuilder::divide(a, b)) return *quotient;
+  if (auto whole = DimBuilder::before_remainder(a, b)) return floor_div(*whole, b);
   return make_function(ceil_div_atom, {a, b});
 }
 Dim exact_div(const Dim& a, const Dim& b) { return floor_div(a, b); }
 Dim mod(const Dim& a, const Dim& b) {
-  if (DimBuilder::divide(a, b)) return 0;
+  if (DimBuilder::divide(a, b) || DimBuilder::before_remainder(a, b)) return 0;
   return make_function(mod_atom, {a, b});
 }
 Dim min(const Dim& a, const Dim& b) {

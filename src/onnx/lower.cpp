@@ -204,6 +204,12 @@ ir::Attributes Lower::attributes_for(const ops::OpDef& op) const {
 
 const ir::TensorType& Lower::type(ir::ValueId value) const { return importer_.graph().value(value).type; }
 
+std::vector<ir::ValueId> Lower::inputs_of(ir::ValueId value, const ops::OpDef& op) const {
+  const ir::Node* node = value ? importer_.graph().producer(value) : nullptr;
+  if (!node || node->op != &op) return {};
+  return {node->inputs.begin(), node->inputs.end()};
+}
+
 Tensor Lower::constant(ir::ValueId value) const { return value ? importer_.constant(value) : Tensor(); }
 
 std::optional<std::vector<int64_t>> Lower::known_integers(ir::ValueId value) const {

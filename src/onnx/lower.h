@@ -92,6 +92,9 @@ class Lower {
   /// number is.
   std::vector<std::optional<int64_t>> known_elements(ir::ValueId value) const;
 
+  /// The inputs of the node that made the value, if that is an `op`; else empty.
+  std::vector<ir::ValueId> inputs_of(ir::ValueId value, const ops::OpDef& op) const;
+
   // --- building ---
   ir::ValueId emit(const ops::OpDef& op, ir::Attributes attributes, std::vector<ir::ValueId> inputs);
   ir::ValueId emit(const ops::OpDef& op, std::vector<ir::ValueId> inputs) {

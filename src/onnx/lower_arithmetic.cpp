@@ -39,6 +39,34 @@ ir::ValueId as_type(Lower& node, ir::ValueId value, DType dtype) {
   return node.dtype(value) == dtype ? value : node.emit(def::cast, {{"to", dtype}}, {value});
 }
 
+/// Whether `corrects` is 1 where a / b, truncated, lies above the floor, and else 0, as PyTorch's exporter
+/// writes it: cast(not(sign(a) == sign(b)) and cast(mod(a, b))).
+bool corrects_division(const Lower& node, ir::ValueId corrects, ir::ValueId a, ir::ValueId b) {
+  const auto positive = [&](ir::ValueId value) {
+    const auto known = node.known_integers(value);
+    return known && known->size() == 1 && known->front() > 0;
+  };
+  const auto is_sign_of = [&](ir::ValueId sign, ir::ValueId value) {
+    const auto known = node.known_integers(sign);
+    return node.inputs_of(sign, def::sign) == std::vector{value} ||
+           (known == std::vector<int64_t>{1} && positive(value));
+  };
+  const auto differ_in_sign = [&](ir::ValueId value) {
+    const auto equal = node.inputs_of(value, def::logical_not);
+    const auto signs = equal.empty() ? equal : node.inputs_of(equal[0], def::equal);
+    return signs.size() == 2 && ((is_sign_of(signs[0], a) && is_sign_of(signs[1], b)) ||
+                                 (is_sign_of(signs[1], a) && is_sign_of(signs[0], b)));
+  };
+  const auto leaves_something = [&](ir::ValueId value) {
+    const auto remainder = node.inputs_of(value, def::cast);
+    return !remainder.empty() && node.inputs_of(remainder[0], def::mod) == std::vector{a, b};
+  };
+  const auto cast = node.inputs_of(corrects, def::cast);
+  const auto both = cast.empty() ? cast : node.inputs_of(cast[0], def::logical_and);
+  return both.size() == 2 && ((differ_in_sign(both[0]) && leaves_something(both[1])) ||
+                              (differ_in_sign(both[1]) && leaves_something(both[0])));
+}
+
 /// All inputs joined two by two; one input passes through.
 ir::ValueId chain(Lower& node, const OpDef& op) {
   ir::ValueId joined = node.needed_input(0);
@@ -47,6 +75,17 @@ ir::ValueId chain(Lower& node, const OpDef& op) {
 }
 
 }  // namespace
+
+/// Where it rounds a quotient of integers down, as PyTorch's exporter does: what is left over is taken away
+/// before, so that shape inference can tell the quotient.
+void lower_sub(Lower& node) {
+  const ir::ValueId x = node.needed_input(0), y = node.needed_input(1);
+  const auto quotient = is_integer(node.dtype(x)) ? node.inputs_of(x, def::div) : std::vector<ir::ValueId>{};
+  if (quotient.empty() || !corrects_division(node, y, quotient[0], quotient[1]))
+    return node.set_output(0, node.emit(def::sub, {x, y}));
+  const ir::ValueId a = quotient[0], b = quotient[1];
+  node.set_output(0, node.emit(def::div, {node.emit(def::sub, {a, node.emit(def::mod, {a, b})}), b}));
+}
 
 /// The result has the base's type. Computed in the exponent's where only that is a float: 2^0.5 is not 2^0.
 void lower_pow(Lower& node) {

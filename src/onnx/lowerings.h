@@ -126,6 +126,7 @@ class Lower;
   X("Equal", "", 1, lower_old_broadcast) \
   X("Less", "", 1, lower_old_broadcast) \
   X("Greater", "", 1, lower_old_broadcast) \
+  X("Sub", "", 7, lower_sub) \
   X("Pow", "", 1, lower_pow) \
   X("Mod", "", 10, lower_mod) \
   X("BitShift", "", 11, lower_bit_shift) \

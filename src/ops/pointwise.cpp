@@ -1,10 +1,33 @@
 #include "ops/pointwise.h"
 
+#include <map>
+#include <set>
+
 #include "base/parallel.h"
 #include "ops/infer.h"
 
 namespace burnish::ops {
 namespace {
+
+/// Whether `dim` is at least 0 wherever all sizes are at least 1.
+bool never_negative(const ir::Dim& dim) {
+  std::set<std::string> symbols;
+  dim.collect_symbols(symbols);
+  std::map<std::string, ir::Dim, std::less<>> one_more;
+  for (const std::string& symbol : symbols) one_more.emplace(symbol, ir::Dim::symbol(symbol) + 1);
+  return dim.substitute(one_more).never_negative();
+}
+
+/// a / b rounded towards zero; nullopt where b's sign cannot be told. What divides no sizes (of empty tensors) apart.
+std::optional<ir::Dim> truncated_div(const ir::Dim& a, const ir::Dim& b) {
+  if (b.is(0)) return std::nullopt;
+  if (never_negative(0 - b)) return 0 - *truncated_div(a, 0 - b);
+  if (!never_negative(b)) return std::nullopt;
+  if (never_negative(a)) return ir::floor_div(a, b);
+  if (never_negative(0 - a)) return ir::ceil_div(a, b);
+  const ir::Dim not_positive = 1 - ir::max(ir::min(a, 1), 0), not_whole = ir::min(ir::mod(a, b), 1);
+  return ir::floor_div(a, b) + not_positive * not_whole;
+}
 
 /// What a binary op does to known contents (shape arithmetic); nullopt where it cannot be told.
 std::optional<ir::Dim> combine(const std::string& op, const ir::Dim& a, const ir::Dim& b) {
@@ -14,7 +37,7 @@ std::optional<ir::Dim> combine(const std::string& op, const ir::Dim& a, const ir
   if (op == "add") return a + b;
   if (op == "sub") return a - b;
   if (op == "mul") return a * b;
-  if (op == "div" && !b.is(0)) return ir::floor_div(a, b);
+  if (op == "div") return truncated_div(a, b);
   if (op == "mod" && !b.is(0)) return ir::mod(a, b);
   if (op == "minimum") return ir::min(a, b);
   if (op == "maximum") return ir::max(a, b);

@@ -50,8 +50,8 @@ class RewriteLog {
     return counted;
   }
 
-  /// The names of constants that a refit may give other data. Only ConstantCache::fixed_number() and tensor() look at
-  /// those of several elements, and a rewrite that goes by what they saw fixes them.
+  /// The names of constants that a refit may give other data. Only ConstantCache::fixed_number() and tensor()
+  /// look at those of several elements, and a rewrite that goes by what they saw fixes them.
   std::set<std::string, std::less<>> weights;
   /// The graph depends on what this weight's elements are, because of `by`: a refit may not change them.
   void fix(const std::string& weight, const std::string& by) {

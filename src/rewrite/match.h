@@ -16,8 +16,9 @@ class ConstantCache {
   ConstantCache(const ir::Graph& graph, const RewriteLog& log) : graph_(graph), log_(log) {}
   /// Empty where the value depends on an input, or has more than `largest` elements.
   Tensor tensor(ir::ValueId value);
-  /// The one number that all its elements are; nullopt if they differ, are not known, or depend on a weight of
-  /// several elements, whose values no rewrite should go by: all ones today, they may be others after a refit.
+  /// The one number that all its elements are; nullopt if they differ, are not known, or depend on a weight
+  /// of several elements, whose values no rewrite should go by: all ones today, they may be others after a
+  /// refit.
   std::optional<double> number(ir::ValueId value);
   /// The same of weights too.
   std::optional<double> fixed_number(ir::ValueId value);

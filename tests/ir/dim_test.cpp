@@ -39,6 +39,15 @@ TEST(Dim, GuessedSizesAreMadeToAgree) {
   EXPECT_EQ(odd.at("a"), 1);
 }
 
+TEST(Dim, AQuotientWithoutItsRemainderIsThatOfAll) {
+  const Dim a = Dim::symbol("n") * 3 - 1, whole = a - mod(a, 32);
+  EXPECT_EQ(floor_div(whole, 32), floor_div(a, 32));
+  EXPECT_EQ(ceil_div(whole, 32), floor_div(a, 32));
+  EXPECT_EQ(mod(whole, 32), Dim(0));
+  EXPECT_NE(floor_div(whole, 16), floor_div(a, 16));
+  EXPECT_NE(floor_div(whole + 1, 32), floor_div(a, 32));
+}
+
 TEST(Dim, WhatCannotBeWrittenOverflows) {
   // -2^63 has no positive counterpart, which "n - 9223372036854775808" would need to be read again.
   constexpr int64_t least = std::numeric_limits<int64_t>::min();

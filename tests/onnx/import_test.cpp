@@ -87,6 +87,75 @@ TEST(Import, KeepsWhatItKnowsOfAnExpandedShape) {
   EXPECT_EQ(made[0].data<float>()[3], 6);
 }
 
+/// A model that makes as many elements as `nodes` compute, in "size" of rank 0, from the sizes n and m of its
+/// inputs.
+onnx::ImportedModel sized_by(std::vector<test::Message> nodes) {
+  const auto size_of = [&](const std::string& x, const std::string& size) {
+    return std::vector{node("Shape", {x}, {x + "_shape"}), node("Squeeze", {x + "_shape"}, {size})};
+  };
+  std::vector<test::Message> all = size_of("x", "n");
+  for (const auto& more :
+       {size_of("y", "m"), nodes,
+        std::vector{node("Unsqueeze", {"size", "zero"}, {"shape"}), node("Expand", {"one", "shape"}, {"e"})}})
+    all.insert(all.end(), more.begin(), more.end());
+  return import(test::model(
+      {.nodes = all,
+       .initializers = {tensor<int64_t>("zero", INT64, {1}, {0}), tensor<int64_t>("one", INT64, {1}, {1}),
+                        tensor<int64_t>("minus_one", INT64, {}, {-1}),
+                        tensor<int64_t>("four", INT64, {}, {4}), tensor<int64_t>("sign", INT64, {}, {1})},
+       .inputs = {value_info("x", FLOAT, {"n"}), value_info("y", FLOAT, {"m"})},
+       .outputs = {value_info("e", INT64, {})}}));
+}
+
+int64_t size_made(const onnx::ImportedModel& model, int64_t n, int64_t m) {
+  return ops::evaluate(*model.graph, std::vector<Tensor>{Tensor(DType::f32, {n}), Tensor(DType::f32, {m})})[0]
+      .size();
+}
+
+std::string size_text(const onnx::ImportedModel& model) {
+  return ir::dims_text(model.graph->value(model.graph->outputs[0].value).type.shape);
+}
+
+TEST(Import, KnowsQuotientsOfSizesRoundedTowardsZero) {
+  const auto quotient_of = [](const char* dividend) {
+    return std::vector{node("Sub", {"n", "m"}, {"apart"}), node("Neg", {"n"}, {"minus"}),
+                       node("Div", {dividend, "four"}, {"q"}), node("Abs", {"q"}, {"size"})};
+  };
+  for (int64_t n : {1, 3, 4, 7, 8, 9}) {
+    EXPECT_EQ(size_made(sized_by(quotient_of("n")), n, 1), n / 4);
+    EXPECT_EQ(size_made(sized_by(quotient_of("minus")), n, 1), n / 4);
+    for (int64_t m : {1, 4, 6, 30})
+      EXPECT_EQ(size_made(sized_by(quotient_of("apart")), n, m), std::abs((n - m) / 4)) << n << " " << m;
+  }
+  // The same where nothing but the size of the result follows from it: no node computes what a dimension
+  // says.
+  for (int64_t n : {1, 3, 4, 7, 8, 9}) {
+    const auto model = sized_by({node("Neg", {"n"}, {"minus"}), node("Div", {"minus", "four"}, {"q"}),
+                                 node("Sub", {"n", "q"}, {"size"})});
+    EXPECT_EQ(size_made(model, n, 1), n + n / 4);
+    EXPECT_EQ(ir::Dim::parse(size_text(model)).evaluate({{"n", n}}), n + n / 4);
+  }
+}
+
+TEST(Import, KnowsQuotientsOfSizesRoundedDownAsPyTorchWritesThem) {
+  const auto rounded_down = [](const char* size) {
+    return std::vector{node("Neg", {"n"}, {"a"}),
+                       node("Sign", {"a"}, {"s"}),
+                       node("Equal", {"s", "sign"}, {"same"}),
+                       node("Not", {"same"}, {"differ"}),
+                       node("Mod", {"a", "four"}, {"rest"}),
+                       node("Cast", {"rest"}, {"some"}, {attribute("to", int{BOOL})}),
+                       node("And", {"differ", "some"}, {"both"}),
+                       node("Div", {"a", "four"}, {"q"}),
+                       node("Cast", {"both"}, {"correction"}, {attribute("to", int{INT64})}),
+                       node("Sub", {"q", "correction"}, {"floor"}),
+                       node("Neg", {"floor"}, {size})};
+  };
+  const auto model = sized_by(rounded_down("size"));
+  EXPECT_EQ(size_text(model), ir::dims_text({0 - ir::floor_div(0 - ir::Dim::symbol("n"), 4)}));
+  for (int64_t n : {1, 3, 4, 5, 8, 9}) EXPECT_EQ(size_made(model, n, 1), (n + 3) / 4);
+}
+
 TEST(Import, RefusesToPadAnUnknownDimensionByTheLeastNumber) {
   const auto bytes = test::model(
       {.nodes = {node("Pad", {"x", "pads"}, {"y"})},
@@ -134,11 +203,15 @@ TEST(Import, TakesAWindowOfAnyLength) {
 TEST(Import, TakesNodesWithoutOutputs) {
   const auto pictures = [](const char* name) { return value_info(name, FLOAT, {"1", "2", "3", "3"}); };
   const auto model = import(test::model(
-      {.nodes = {node("Tile", {"x", "repeats"}, {}), node("MaxPool", {"picture"}, {}, {test::attribute("kernel_shape", {2, 2})}),
-                 node("DeformConv", {"picture", "weight", "offset"}, {}), node("Expand", {"one", "repeats"}, {}), node("Relu", {"x"}, {"y"})},
+      {.nodes = {node("Tile", {"x", "repeats"}, {}),
+                 node("MaxPool", {"picture"}, {}, {test::attribute("kernel_shape", {2, 2})}),
+                 node("DeformConv", {"picture", "weight", "offset"}, {}),
+                 node("Expand", {"one", "repeats"}, {}), node("Relu", {"x"}, {"y"})},
        .initializers = {tensor<int64_t>("one", INT64, {1}, {1}), tensor<int64_t>("repeats", INT64, {1}, {1})},
-       .inputs = {value_info("x", FLOAT, {"3"}), pictures("picture"), value_info("weight", FLOAT, {"1", "2", "1", "1"}), pictures("offset")},
-       .outputs = {value_info("y", FLOAT, {})}}, 19));
+       .inputs = {value_info("x", FLOAT, {"3"}), pictures("picture"),
+                  value_info("weight", FLOAT, {"1", "2", "1", "1"}), pictures("offset")},
+       .outputs = {value_info("y", FLOAT, {})}},
+      19));
   EXPECT_EQ(ir::dims_text(model.graph->value(model.graph->outputs[0].value).type.shape), "3");
 }
 
