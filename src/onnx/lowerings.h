@@ -52,6 +52,19 @@ class Lower;
   X("QLinearMatMul", "", 10, lower_qlinear_matmul) \
   X("QLinearConv", "", 10, lower_qlinear_conv)
 
+// lower_qlinear.cpp
+#define BURNISH_QLINEAR_LOWERINGS(X) \
+  X("QLinearAdd", "com.microsoft", 1, lower_qlinear_add) \
+  X("QLinearMul", "com.microsoft", 1, lower_qlinear_mul) \
+  X("QLinearSigmoid", "com.microsoft", 1, lower_qlinear_sigmoid) \
+  X("QLinearLeakyRelu", "com.microsoft", 1, lower_qlinear_leaky_relu) \
+  X("QLinearAveragePool", "com.microsoft", 1, lower_qlinear_average_pool) \
+  X("QLinearGlobalAveragePool", "com.microsoft", 1, lower_qlinear_global_average_pool) \
+  X("QLinearSoftmax", "com.microsoft", 1, lower_qlinear_softmax) \
+  X("QLinearWhere", "com.microsoft", 1, lower_qlinear_where) \
+  X("QLinearConcat", "com.microsoft", 1, lower_qlinear_concat) \
+  X("QGemm", "com.microsoft", 1, lower_qgemm)
+
 // lower_loss.cpp
 #define BURNISH_LOSS_LOWERINGS(X) \
   X("NegativeLogLikelihoodLoss", "", 12, lower_negative_log_likelihood_loss) \
@@ -183,6 +196,7 @@ class Lower;
   BURNISH_DATA_LOWERINGS(X) \
   BURNISH_VISION_LOWERINGS(X) \
   BURNISH_QUANTIZE_LOWERINGS(X) \
+  BURNISH_QLINEAR_LOWERINGS(X) \
   BURNISH_LOSS_LOWERINGS(X) \
   BURNISH_EINSUM_LOWERINGS(X) \
   BURNISH_RECURRENT_LOWERINGS(X) \
