@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def flat(result: Any) -> list[np.ndarray]:
     return [tensor.numpy() for tensor in tensors]
 
 
-def range_of(arrays: list[Mapping[str, np.ndarray]], choose: Any) -> dict[str, tuple[int, ...]]:
+def range_of(arrays: Sequence[Mapping[str, np.ndarray]], choose: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(choose([given[name].shape for given in arrays], axis=0).tolist()) for name in arrays[0]}
 
 
@@ -127,7 +127,7 @@ def test_it_gives_what_eager_gives(name: str, tmp_path: Path) -> None:
     names = [value.name for value in exported.program.graph.inputs]
     given = [{key: tensor.numpy() for key, tensor in onnx_inputs(names, copy.deepcopy(call)).items()} for call in calls]
     fast = burnish.compile(
-        path, min_shapes=range_of(given, np.min), opt_shapes=range_of(given[:1], np.min), max_shapes=range_of(given, np.max),
+        str(path), min_shapes=range_of(given, np.min), opt_shapes=range_of(given[:1], np.min), max_shapes=range_of(given, np.max),
         device="cpu", tune="model", tuning_cache="none",
     )  # fmt: skip
     fast.save(tmp_path / "model.burnish")
