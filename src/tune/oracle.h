@@ -51,6 +51,7 @@ TrialResult try_candidate(const device::Problem& problem, const device::Tactic& 
 /// The distance that a kernel may have from the reference in an output (accumulation in FP32): the coarsest rounding among the
 /// types that its problem computes, with room for another order of summation and Winograd's transforms. A kernel need not round
 /// what it keeps in registers, so an FP32 output of an FP16 intermediate is as far from the reference as FP16's rounding; 0 for integers.
-double allowed_error(const device::Problem& problem, int output);
+/// `tf32`: contractions may round their operands to TF32 (DeviceInfo::tf32).
+double allowed_error(const device::Problem& problem, int output, bool tf32 = false);
 
 }  // namespace burnish::tune

@@ -44,6 +44,10 @@ TEST(AllowedError, IsOfTheCoarsestTypeThatIsComputed) {
   EXPECT_EQ(allowed_error(widened, 0), 3e-3);
   EXPECT_EQ(allowed_error(wide, 0), 1e-4);
   EXPECT_EQ(allowed_error(index, 0), 0);
+  // Where contractions may round to TF32, one that does must not be refused (it was: 1.2e-4 from the reference at least).
+  EXPECT_EQ(allowed_error(wide, 0, true), 1e-3);
+  EXPECT_EQ(allowed_error(problem_of("%x0: f32[7,5]", "%v0 = relu(%x0) : f32[7,5] yield %v0"), 0, true), 1e-4);
+  EXPECT_EQ(allowed_error(problem_of("%x0: f64[7,5], %w1: f64[5,3]", "%v0 = matmul(%x0, %w1) : f64[7,3] yield %v0"), 0, true), 1e-12);
 }
 
 TEST(Sample, IsWhatTheWholeWouldBeThere) {

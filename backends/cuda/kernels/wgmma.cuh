@@ -158,9 +158,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
 #pragma unroll
         for (int step = 0; step < 4; ++step) multiply(sums, a + tap * (TAP_ROWS * 8) + step * 2, b + tap * (TILE_N * 8) + step * 2, true);  // 32 bytes on
       products_commit();
-      products_wait<1>();
+      // A step's products run on beside the next one's, which a single stage has no place for.
+      constexpr int BEHIND = STAGES > 1 ? 1 : 0;
+      products_wait<BEHIND>();
       // Only what is filled again: who fills it waits for the arrival, so none is on its way when its block leaves.
-      if (i > 0 && i - 1 + STAGES < count) release(i - 1);
+      if (i >= BEHIND && i - BEHIND + STAGES < count) release(i - BEHIND);
     }
     products_wait<0>();
     products_done(sums);

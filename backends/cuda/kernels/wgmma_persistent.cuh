@@ -212,13 +212,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
           for (int step = 0; step < 4; ++step) multiply(sums, a + tap * (TAP_ROWS * 8) + step * 2, b + tap * (TILE_N * 8) + step * 2, i + tap + step > 0);  // 32 bytes on
         products_commit();
         if (leads && i == LEAD - 1 && threadIdx.x == 0) barrier_arrive(shared_address(&led));
-        products_wait<1>();
-        if (i > 0) release(before);
-        before = stage.at;
+        if constexpr (STAGES > 1) {
+          products_wait<1>();
+          if (i > 0) release(before);
+          before = stage.at;
+        } else {  // no place for the next step's products beside this one's
+          products_wait<0>();
+          release(0);
+        }
       }
       products_wait<0>();
       products_done(sums);
-      release(before);
+      if constexpr (STAGES > 1) release(before);
       finish.run(p, s, sums);
       __syncwarp();
     }

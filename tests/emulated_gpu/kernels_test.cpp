@@ -1,0 +1,162 @@
+// Kernels' texts on the host, by stand-ins for the driver and for NVRTC (gpu/), against the reference; no GPU
+// is needed.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "cuda/device.h"
+#include "cuda/generated.h"
+#include "cuda/tactics.h"
+#include "device/device.h"
+#include "problems.h"
+#include "tune/oracle.h"
+
+namespace burnish::cuda {
+namespace {
+
+/// A device that has no times: candidates are compared only.
+class EmulatedGpu : public CudaDevice {
+ public:
+  using CudaDevice::CudaDevice;
+  double measure(const std::function<void(device::Stream&, int)>&, int, double) override { return 1; }
+};
+
+/// Opens the emulated GPU, of the architecture if one is named. Before anything opens a driver.
+std::shared_ptr<EmulatedGpu> emulated_gpu(const std::string& arch = "") {
+  setenv("BURNISH_CUDA_LIBRARIES", BURNISH_EMULATED_GPU, 1);
+  device::DeviceOptions options;
+  options.tf32 = true;
+  options.arch = arch;
+  return std::make_shared<EmulatedGpu>(0, options);
+}
+
+/// Elements of the largest operand: what the host runs in a moment.
+int64_t largest_operand(const device::Problem& problem) {
+  int64_t most = 0;
+  for (int i = 0; i < problem.input_count(); ++i)
+    most = std::max(most, ir::product(problem.input(i).shape).constant());
+  for (int i = 0; i < problem.output_count(); ++i)
+    most = std::max(most, ir::product(problem.output(i).shape).constant());
+  return most;
+}
+
+/// What a candidate has apart from sizes: a split, clusters, blocks that stay and how.
+std::string kind_of(const std::string& id) {
+  const size_t ways = std::min(id.find(".k"), id.size()), stays = std::min(id.find(".p"), id.size());
+  const size_t how = stays < id.size() ? id.find_first_not_of("0123456789", stays + 2) : id.size();
+  return id.substr(ways, stays - ways) + (stays < id.size() ? ".p" : "") +
+         id.substr(std::min(how, id.size()));
+}
+
+/// A problem, with the candidates of each tactic to run of it.
+struct Case {
+  device::Problem problem;
+  std::vector<std::pair<const GeneratedTactic*, std::vector<device::Candidate>>> ways;
+};
+
+/// Small problems such that every tactic is there with every kind of candidate, once for each element type;
+/// all that the host runs in a few seconds where BURNISH_CHECK_ALL is set. BURNISH_TEST_TACTIC may name a
+/// part of a tactic's name.
+std::vector<Case> cases(EmulatedGpu& gpu) {
+  const bool everything = std::getenv("BURNISH_CHECK_ALL") != nullptr;
+  const char* const part = std::getenv("BURNISH_TEST_TACTIC");
+  const int64_t most_elements = everything ? 300000 : 30000;
+  std::set<std::string> met;
+  std::vector<Case> found;
+  for (const std::string& text : cuda_tests::small_problems()) {
+    Case each{device::Problem::parse(text), {}};
+    if (!tune::can_be_tried(each.problem) || largest_operand(each.problem) > most_elements) continue;
+    for (const device::Tactic* tactic : gpu.tactics()) {
+      const auto* generated = dynamic_cast<const GeneratedTactic*>(tactic);
+      if (!generated || (part && tactic->name().find(part) == std::string::npos)) continue;
+      if (!device::runs(*tactic, each.problem, gpu.info())) continue;
+      std::vector<device::Candidate> chosen;
+      for (const device::Candidate& candidate : generated->candidates(each.problem, gpu)) {
+        std::string name =
+            tactic->name() + kind_of(candidate.id) + std::string(dtype_name(each.problem.output(0).dtype));
+        if (tactic->name() == "cuda.per_element") name += each.problem.op(0).name;
+        if (met.insert(name).second || everything) chosen.push_back(candidate);
+      }
+      if (!chosen.empty()) each.ways.emplace_back(generated, std::move(chosen));
+    }
+    if (!each.ways.empty()) found.push_back(std::move(each));
+  }
+  return found;
+}
+
+void run_share(size_t share, const std::shared_ptr<EmulatedGpu>& gpu) {
+  const std::vector<Case> all = cases(*gpu);
+  for (size_t i = share; i < all.size(); i += cuda_tests::shares) {
+    const device::Problem& problem = all[i].problem;
+    tune::Trial trial(problem, tune::expected_outputs(problem), *gpu);
+    for (const auto& [tactic, candidates] : all[i].ways)
+      for (const device::Candidate& candidate : candidates) {
+        SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + problem.text());
+        EXPECT_NO_THROW(EXPECT_EQ(trial.run(*tactic, candidate, 1).wrong, ""));
+      }
+  }
+}
+
+/// How the candidate's result differs from the reference's, in each of the machine's ways to go on.
+void expect_agreement(const device::Tactic& tactic, const std::string& candidate, const std::string& text) {
+  const std::shared_ptr<EmulatedGpu> gpu = emulated_gpu();
+  const device::Problem problem = device::Problem::parse(text);
+  tune::Trial trial(problem, tune::expected_outputs(problem), *gpu);
+  SCOPED_TRACE(candidate + " of " + text);
+  for (int way = 0; way < 3; ++way)
+    EXPECT_NO_THROW(EXPECT_EQ(trial.run(tactic, {candidate, 0}, 1).wrong, ""));
+}
+
+// Where one stage takes all shared memory, it is filled again when its own products have run.
+TEST(Emulated, ARingOfOneStage) {
+  const std::string product =
+      "graph problem(%x0: f16[130,200], %w1: f16[200,200]) { %v0 = matmul(%x0, %w1) : f16[130,200] yield %v0 "
+      "}";
+  for (const char* id :
+       {"64x32.s1.k1.c1x1", "128x48.s1.k2.c2x1", "128x128.s1.k1.c1x1.p4", "128x128.s1.k1.c2x1.p4fl"})
+    expect_agreement(wgmma_tactic(), id, product);
+  const std::string conv =
+      "graph problem(%x0: f16[1,136,9,7] nhwc, %w1: f16[40,136,3,3]) { %v0 = conv(%x0, %w1) {pads=[1,1,1,1]} "
+      ": "
+      "f16[1,40,9,7] nhwc yield %v0 }";
+  for (const char* id : {"64x48.s1.k1.c1x1.b8x8", "128x128.s1.k1.c1x1.p2.b8x9"})
+    expect_agreement(wgmma_conv_tactic(), id, conv);
+}
+
+// Several tiles a block, clusters of either kind that the tiles do not fill, columns that end within a
+// vector's reach; a residual that the result takes the place of.
+TEST(Emulated, BlocksThatStay) {
+  for (const auto [rows, inner, columns] : {std::array{300, 520, 520}, {259, 200, 387}}) {
+    const std::string y = fmt::format("f16[{},{}]", rows, columns);
+    const std::string product = fmt::format(
+        "graph problem(%x0: f16[{0},{1}], %w1: f16[{1},{2}], %w2: f16[{2}], %x3: {3}) {{ %v0 = matmul(%x0, "
+        "%w1) : {3} %v1 = "
+        "add(%v0, %w2) : {3} %v2 = add(%v1, %x3) : {3} yield %v2 }}",
+        rows, inner, columns, y);
+    for (const char* id : {"128x128.s3.k1.c1x1.p5", "128x128.s3.k1.c2x1.p4f", "128x128.s4.k1.c1x2.p4fl",
+                           "128x192.s3.k1.c1x1.p3fl", "128x256.s2.k1.c1x4.p4f", "128x128.s3.k1.c2x1.p2fl"})
+      expect_agreement(wgmma_tactic(), id, product);
+  }
+  const std::string conv =
+      "graph problem(%x0: f16[2,72,19,30] nhwc, %w1: f16[200,72,3,3], %w2: f16[200], %x3: f16[2,200,19,30] "
+      "nhwc) { %v0 = "
+      "conv(%x0, %w1, %w2) {pads=[1,1,1,1]} : f16[2,200,19,30] %v1 = add(%v0, %x3) : f16[2,200,19,30] nhwc "
+      "yield %v1 }";
+  for (const char* id :
+       {"128x128.s3.k1.c1x1.p3.b16x8", "128x128.s3.k1.c2x2.p4f.b16x8", "128x192.s2.k1.c1x1.p2fl.b32x4",
+        "192x128.s2.k1.c2x1.p4f.b16x12", "256x128.s2.k1.c1x1.p2f.b16x16"})
+    expect_agreement(wgmma_conv_tactic(), id, conv);
+}
+
+class EmulatedShares : public testing::TestWithParam<size_t> {};
+
+TEST_P(EmulatedShares, KernelsAgreeWithTheReference) { run_share(GetParam(), emulated_gpu()); }
+TEST_P(EmulatedShares, KernelsOfAnOlderArchitectureAgreeToo) { run_share(GetParam(), emulated_gpu("sm_80")); }
+
+INSTANTIATE_TEST_SUITE_P(All, EmulatedShares, testing::Range(size_t{0}, cuda_tests::shares));
+
+}  // namespace
+}  // namespace burnish::cuda
