@@ -42,6 +42,8 @@ class CudaEvent : public device::Event {
     return milliseconds;
   }
   CUevent native() const { return event_; }
+  /// Whether it was recorded as a part of a graph.
+  bool captured = false;
 
  private:
   CudaDevice& device_;
@@ -107,13 +109,25 @@ void CudaStream::synchronize() {
   device_.check(driver().cuStreamSynchronize(stream_), "cuStreamSynchronize", last_kernel_);
 }
 
-void CudaStream::record(device::Event& event) {
-  device_.check(driver().cuEventRecord(static_cast<CudaEvent&>(event).native(), stream_), "cuEventRecord");
+bool CudaStream::is_capturing() const {
+  CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+  return driver().cuStreamIsCapturing(stream_, &status) == CUDA_SUCCESS &&
+         status != CU_STREAM_CAPTURE_STATUS_NONE;
 }
 
-void CudaStream::wait(device::Event& event) {
-  device_.check(driver().cuStreamWaitEvent(stream_, static_cast<CudaEvent&>(event).native(), 0),
-                "cuStreamWaitEvent");
+void CudaStream::record(device::Event& any) {
+  CudaEvent& event = static_cast<CudaEvent&>(any);
+  device_.check(driver().cuEventRecord(event.native(), stream_), "cuEventRecord");
+  event.captured = is_capturing();
+}
+
+void CudaStream::wait(device::Event& any) {
+  CudaEvent& event = static_cast<CudaEvent&>(any);
+  // A graph (the caller's, who captures a session's run) cannot wait for what is not in it.
+  if (!event.captured && is_capturing())
+    device_.check(driver().cuEventSynchronize(event.native()), "cuEventSynchronize", last_kernel_);
+  else
+    device_.check(driver().cuStreamWaitEvent(stream_, event.native(), 0), "cuStreamWaitEvent");
   follows_kernel_ = false;
 }
 

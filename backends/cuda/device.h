@@ -39,6 +39,8 @@ class CudaStream : public device::Stream {
   void wait(device::Event& event) override;
 
   CUstream native() const { return stream_; }
+  /// Whether what is enqueued becomes a part of a graph instead of running.
+  bool is_capturing() const;
   CudaDevice& device() const { return device_; }
 
   /// Whether the work before on this stream is a kernel of ours, on which a dependent launch may follow.

@@ -103,7 +103,7 @@ class Session {
   Tensor run(const Tensor& input);
   /// As run(), writing outputs straight into the caller's tensors of the right type and shape.
   void run_into(const TensorMap& inputs, TensorMap& outputs);
-  /// The device's stream (a CUstream on CUDA) that runs are enqueued on; null: the session's own.
+  /// The caller's stream (a CUstream on CUDA) for runs from here on, behind those on the one before, which must be there still; null: the session's own.
   void set_stream(void* stream);
 
   MemoryUse memory() const;

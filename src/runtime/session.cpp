@@ -171,7 +171,16 @@ void Session::run_into(const TensorMap& inputs, TensorMap& outputs) {
 }
 
 void Session::set_stream(void* stream) {
-  state_->device->execute([&] { state_->stream = stream ? state_->device->wrap_stream(stream) : state_->device->create_stream(); });
+  if (stream == state_->callers_stream) return;
+  state_->device->execute([&] {
+    std::unique_ptr<device::Stream> next = stream ? state_->device->wrap_stream(stream) : state_->device->create_stream();
+    // Runs share the session's memory, so one on another stream goes behind those that are on their way.
+    const std::unique_ptr<device::Event> until_now = state_->device->create_event();
+    state_->stream->record(*until_now);
+    next->wait(*until_now);
+    state_->stream = std::move(next);
+    state_->callers_stream = stream;
+  });
 }
 
 MemoryUse Session::memory() const {

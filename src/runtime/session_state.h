@@ -18,6 +18,7 @@ class SessionState {
   Engine engine;
   std::shared_ptr<device::Device> device;
   std::unique_ptr<device::Stream> stream;
+  void* callers_stream = nullptr;  ///< what `stream` is; null: the session's own
   runtime::Execution execution;
   std::vector<const Tensor*> inputs;  ///< of the run at hand, in the graph's order
   std::vector<Tensor*> outputs;
