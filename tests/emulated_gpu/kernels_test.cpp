@@ -57,9 +57,9 @@ struct Case {
   std::vector<std::pair<const GeneratedTactic*, std::vector<device::Candidate>>> ways;
 };
 
-/// Small problems such that every tactic is there with every kind of candidate, once for each element type;
-/// all that the host runs in a few seconds where BURNISH_CHECK_ALL is set. BURNISH_TEST_TACTIC may name a
-/// part of a tactic's name.
+/// Small problems such that every tactic is there with every kind of candidate once; all that the host
+/// runs in a few seconds where BURNISH_CHECK_ALL is set. BURNISH_TEST_TACTIC may name a part of a tactic's
+/// name.
 std::vector<Case> cases(EmulatedGpu& gpu) {
   const bool everything = std::getenv("BURNISH_CHECK_ALL") != nullptr;
   const char* const part = std::getenv("BURNISH_TEST_TACTIC");
