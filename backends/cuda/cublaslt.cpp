@@ -20,7 +20,8 @@ using device::Problem;
 
 #define BURNISH_CUBLASLT_FUNCTIONS(X)                                                                \
   X(cublasLtCreate)                                                                                  \
-  X(cublasLtGetVersion) X(cublasLtMatmul) X(cublasLtMatmulDescCreate) X(cublasLtMatmulDescDestroy)   \
+  X(cublasLtGetVersion)                                                                              \
+  X(cublasLtMatmul) X(cublasLtMatmulDescCreate) X(cublasLtMatmulDescDestroy)                         \
       X(cublasLtMatmulDescSetAttribute) X(cublasLtMatrixLayoutCreate) X(cublasLtMatrixLayoutDestroy) \
           X(cublasLtMatrixLayoutSetAttribute) X(cublasLtMatmulPreferenceCreate)                      \
               X(cublasLtMatmulPreferenceDestroy) X(cublasLtMatmulPreferenceSetAttribute)             \
@@ -75,7 +76,8 @@ Support analyse(const Problem& problem, Shape& shape) {
   if (Support support = Contraction::analyse(problem, shape.contraction); !support) return support;
   const Contraction& c = shape.contraction;
   if (c.conv) return Support::no("not a matrix product");
-  if (c.left_offset * dtype_bytes(c.dtype) % 16) return Support::no("rows that begin at no whole 16-byte piece");
+  if (c.left_offset * dtype_bytes(c.dtype) % 16)
+    return Support::no("rows that begin at no whole 16-byte piece");
   ir::ValueId value = c.output;
   bool activated = false;
   for (size_t i = c.node + 1; i < problem.nodes().size(); ++i) {
@@ -250,10 +252,10 @@ class Bound : public device::BoundKernel {
     const float one = 1, beta = shape_.residual >= 0 ? 1.0f : 0.0f;
     const void* addend = shape_.residual >= 0 ? pointer(shape_.residual) : arguments.outputs[0];
     check(cublaslt().cublasLtMatmul(handle_, descriptors_.product, &one, pointer(shape_.contraction.right),
-                                    descriptors_.right, left, descriptors_.left,
-                                    &beta, addend, descriptors_.output, arguments.outputs[0],
-                                    descriptors_.output, &chosen_.algo, arguments.workspace,
-                                    chosen_.workspaceSize, reinterpret_cast<cudaStream_t>(stream.native())),
+                                    descriptors_.right, left, descriptors_.left, &beta, addend,
+                                    descriptors_.output, arguments.outputs[0], descriptors_.output,
+                                    &chosen_.algo, arguments.workspace, chosen_.workspaceSize,
+                                    reinterpret_cast<cudaStream_t>(stream.native())),
           "cublasLtMatmul");
     stream.set_follows_kernel(false);
     stream.set_last_kernel("cublaslt.matmul");
@@ -291,8 +293,7 @@ class CublasLtTactic : public device::Tactic {
     CudaDevice& gpu = cuda_device(device);
     const Shape shape = shape_of(problem.at_opt());
     const Contraction& c = shape.contraction;
-    const Descriptors descriptors(shape, c.dtype, gpu.info().tf32);
-    const size_t count = algorithms(handle_of(gpu), descriptors).size();
+    const size_t count = count_algorithms(shape, gpu);
     const double flops = 2.0 * static_cast<double>(c.total_rows.constant()) *
                          static_cast<double>(c.columns.constant()) * static_cast<double>(c.inner.constant()) *
                          static_cast<double>(c.batch.constant());
@@ -310,6 +311,19 @@ class CublasLtTactic : public device::Tactic {
     require(read && algorithm >= 0 && algorithm < most_algorithms, "'{}' is no candidate of cublaslt.matmul",
             candidate.id);
     return std::make_unique<BoundAt<Bound>>(problem, static_cast<size_t>(algorithm), cuda_device(device));
+  }
+
+ private:
+  /// 0 where cuBLASLt is there but does not start (for another driver, say), which trying the first one then
+  /// says.
+  static size_t count_algorithms(const Shape& shape, CudaDevice& device) {
+    try {
+      const Descriptors descriptors(shape, shape.contraction.dtype, device.info().tf32);
+      return algorithms(handle_of(device), descriptors).size();
+    } catch (const Error&) {
+      device.require_usable();
+      return 0;
+    }
   }
 };
 
