@@ -135,8 +135,10 @@ class ConvTactic : public OnednnTactic {
     // A winograd kernel's weights fit its own shape only.
     if (!is_transposed(*node) && problem.is_static()) ids.push_back("winograd");
     // No second kernel of batch-reduced products: where there is one it comes first, and 2.6 offers another
-    // for 1x1 windows now and then, by what its memory held before, which a later request does not find.
-    ids.push_back("gemm");
+    // for 1x1 windows now and then, by what its memory held before, which a later request does not find. In
+    // one dimension that search divides by what it finds there, zero now and then.
+    const auto& weights = problem.body().value(node->inputs[1]).type.shape;
+    if (weights.size() != 3 || !weights[2].is(1)) ids.push_back("gemm");
     return ids;
   }
 
