@@ -1,6 +1,9 @@
 #include "ops/slice.h"
 
 #include <algorithm>
+#include <limits>
+#include <set>
+#include <string>
 
 #include "base/error.h"
 #include "ops/host.h"
@@ -48,15 +51,29 @@ using ir::Dim;
 /// Beyond it an end means "to the end": exporters write INT32_MAX or INT64_MAX.
 constexpr int64_t open_end = std::numeric_limits<int32_t>::max();
 
+/// True of what is below zero where all sizes are large: minus a convolution's output, say.
+bool falls_with_sizes(const Dim& dim) {
+  std::set<std::string> symbols;
+  dim.collect_symbols(symbols);
+  ir::Bindings large;
+  for (const std::string& symbol : symbols) large[symbol] = 1 << 12;
+  try {
+    return dim.evaluate(large) < 0;
+  } catch (const Error&) {  // such sizes do not go together
+    return false;
+  }
+}
+
 /// A bound that may be symbolic, counted from the front; nullopt where its sign decides and is not known.
-/// Expressions over sizes are taken for positions from the front unless they cannot be positive.
+/// Expressions over sizes are taken for positions from the front unless they cannot be positive, or fall as
+/// sizes grow.
 std::optional<Dim> from_front(const Dim& dim, const Dim& at) {
   if (at.is_constant()) {
     constexpr int64_t far = int64_t{1} << 40;  // beyond any dimension, and safe to add to one
     const int64_t place = std::clamp(at.constant(), -far, far);
     return place < 0 ? dim + place : Dim(place);
   }
-  if ((Dim(0) - at).never_negative()) {
+  if ((Dim(0) - at).never_negative() || falls_with_sizes(at)) {
     if ((dim + at).is(0)) return Dim(0);  // the whole dimension, also where it is empty
     return std::nullopt;
   }

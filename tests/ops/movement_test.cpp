@@ -132,6 +132,14 @@ TEST(Slice, InfersSymbolically) {
   EXPECT_EQ(type(0, "m", 1), "f32[min(m, n)]");
   EXPECT_EQ(type(0, "-n", 1), "f32[0]");
   EXPECT_EQ(Inferred().input({"n"}).contents({"-n"}).constant(vector_of({int64_t{1} << 31})).apply(def::slice).type(), "f32[n]");
+  // A window as long as the image, counted from its end, up to a shift of nothing: a video transformer's mask.
+  const std::string length = "floor_div(n - 2, 2) + 1";
+  const auto tail = [&](std::string at, int64_t end) {
+    return Inferred().input({length}).contents({std::move(at)}).constant(vector_of({end})).apply(def::slice).type();
+  };
+  EXPECT_EQ(tail("-floor_div(n - 2, 2) - 1", 0), "f32[max(0, min(0, " + length + "))]");
+  EXPECT_EQ(tail("-floor_div(n - 2, 2) - 1", int64_t{1} << 31), "f32[max(0, " + length + ")]");
+  EXPECT_NE(tail("-floor_div(m - 2, 2) - 1", 0).find("$"), std::string::npos);  // the run tells
   EXPECT_EQ(Inferred()
                 .contents({"n", "3", "h", "w"})
                 .constant(vector_of({2}))
