@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -247,11 +248,23 @@ def test_wrong_usage(model: Path, engine: Path, tmp_path: Path) -> None:
 # --- repeatable ---
 
 
+def measured_build(model: Path, engine: Path, *options: str) -> str:
+    """Builds an engine, again where the machine was too busy to measure all that the cache lacks; what the first build said."""
+    said = ""
+    for _ in range(10):
+        done = burnish("build", model, "-o", engine, "--device=cpu", "-v", *options)
+        said = said or done.stderr
+        if "too busy to measure" not in done.stdout + done.stderr:
+            return said
+        time.sleep(2)
+    pytest.skip("the machine was too busy to measure kernels, ten times")
+
+
 def check_repeatable(model: Path, folder: Path, *shapes: str) -> None:
     """A build that measures and one that finds all in its cache give the same file."""
     for name in ("cold", "warm"):
-        done = burnish("build", model, "-o", folder / name, "--device=cpu", "-v", f"--tuning-cache={folder / 'cache.txt'}", *shapes)
-        assert ("0 candidates timed, 0 of them refused" in done.stderr.splitlines()) == (name == "warm"), done.stderr
+        said = measured_build(model, folder / name, f"--tuning-cache={folder / 'cache.txt'}", *shapes)
+        assert ("0 candidates timed, 0 of them refused" in said.splitlines()) == (name == "warm"), said
     assert (folder / "cold").read_bytes() == (folder / "warm").read_bytes()
 
 

@@ -84,18 +84,25 @@ std::vector<Tensor> evaluate(const ir::Graph& graph, std::span<const Tensor> inp
   return outputs;
 }
 
-Tensor constant_value(const ir::Graph& graph, ir::ValueId id) {
-  const ir::Value& value = graph.value(id);
+Tensor ConstantValues::of(ir::ValueId id) {
+  const ir::Value& value = graph_.value(id);
   if (value.is_constant()) return value.constant.raw() ? value.constant : Tensor();
   if (!value.constant_only || !value.producer) return {};
-  const ir::Node& node = graph.node(value.producer);
+  if (const auto known = shared_.find(id); known != shared_.end()) return known->second;
+  const ir::Node& node = graph_.node(value.producer);
   std::vector<Tensor> inputs(node.inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!node.inputs[i]) continue;
-    inputs[i] = constant_value(graph, node.inputs[i]);
+    inputs[i] = of(node.inputs[i]);
     if (inputs[i].empty()) return {};
   }
-  return evaluate_node(definition(node), node.attributes, inputs, static_cast<int>(node.outputs.size()), node.bodies)[static_cast<size_t>(value.output_index)];
+  const std::vector<Tensor> outputs =
+      evaluate_node(definition(node), node.attributes, inputs, static_cast<int>(node.outputs.size()), node.bodies);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (node.outputs[i] && (outputs.size() > 1 || graph_.value(node.outputs[i]).uses.size() > 1)) shared_[node.outputs[i]] = outputs[i];
+  return outputs[static_cast<size_t>(value.output_index)];
 }
+
+Tensor constant_value(const ir::Graph& graph, ir::ValueId id) { return ConstantValues(graph).of(id); }
 
 }  // namespace burnish::ops

@@ -1,6 +1,8 @@
 // Runs graphs on the reference kernels: constant folding, the weights' graph, bodies, and the oracle of tests.
 #pragma once
 
+#include <map>
+
 #include "ops/op_def.h"
 
 namespace burnish::ops {
@@ -16,8 +18,19 @@ using ValueObserver = std::function<void(ir::ValueId, const Tensor&)>;
 /// Throws Error that names the node.
 std::vector<Tensor> evaluate(const ir::Graph& graph, std::span<const Tensor> inputs, const ValueObserver& observer = {});
 
-/// The data of a value that depends on constants alone; an empty Tensor for any other. Computed anew at each
-/// call: callers that ask again keep a memo.
+/// The data of values that depend on constants alone. What several nodes read is computed once.
+class ConstantValues {
+ public:
+  explicit ConstantValues(const ir::Graph& graph) : graph_(graph) {}
+  /// An empty Tensor for a value that depends on more.
+  Tensor of(ir::ValueId id);
+
+ private:
+  const ir::Graph& graph_;
+  std::map<ir::ValueId, Tensor> shared_;
+};
+
+/// One such value; callers that ask for several keep a ConstantValues.
 Tensor constant_value(const ir::Graph& graph, ir::ValueId value);
 
 }  // namespace burnish::ops

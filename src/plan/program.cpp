@@ -48,9 +48,10 @@ std::shared_ptr<Program> load_program(std::shared_ptr<ir::Graph> graph, std::vec
       });
     }
     // Constants that the run itself reads as data: graph outputs, and operands of what runs on the host.
+    ops::ConstantValues values(*graph);
     const auto keep = [&](ir::ValueId id) {
       if (!id || !graph->value(id).constant_only || program->constants.contains(id.index)) return;
-      const Tensor data = ops::constant_value(*graph, id);
+      const Tensor data = values.of(id);
       if (!data.empty()) program->constants.emplace(id.index, to_device(data, *device, *stream));
     };
     for (const ir::Output& output : graph->outputs) keep(output.value);

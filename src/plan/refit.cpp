@@ -36,7 +36,7 @@ class Refitter {
         with_context([&] { return fmt::format("node '{}' ({})", node.source, node.op->name); }, [&] { repack(id, *stream); });
       }
       for (auto& [index, data] : made_->constants)
-        if (changed_[static_cast<size_t>(index)]) data = to_device(value(ir::ValueId{index}), *made_->device, *stream);
+        if (changed_[static_cast<size_t>(index)]) data = to_device(values_.of(ir::ValueId{index}), *made_->device, *stream);
       stream->synchronize();
     });
     made_->graph = graph_;
@@ -64,35 +64,15 @@ class Refitter {
     }
     std::vector<Tensor> weights(static_cast<size_t>(problem->input_count()));
     for (int i = 0; i < problem->input_count(); ++i)
-      if (problem->is_weight(i)) weights[static_cast<size_t>(i)] = value(graph_->node(id).inputs[static_cast<size_t>(problem->node_inputs()[static_cast<size_t>(i)])]);
+      if (problem->is_weight(i)) weights[static_cast<size_t>(i)] = values_.of(graph_->node(id).inputs[static_cast<size_t>(problem->node_inputs()[static_cast<size_t>(i)])]);
     choice.constants = tactic->pack(*problem, candidate, weights, device);
     for (Tensor& constant : choice.constants) constant = to_device(constant, device, stream);
-  }
-
-  /// As ops::constant_value, but what several nodes read is computed once.
-  Tensor value(ir::ValueId id) {
-    const ir::Value& wanted = graph_->value(id);
-    if (wanted.is_constant()) return wanted.constant.raw() ? wanted.constant : Tensor();
-    if (const auto known = values_.find(id); known != values_.end()) return known->second;
-    const ir::Node* node = graph_->producer(id);
-    if (!wanted.constant_only || !node) return {};
-    std::vector<Tensor> inputs(node->inputs.size());
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (!node->inputs[i]) continue;
-      inputs[i] = value(node->inputs[i]);
-      if (inputs[i].empty()) return {};
-    }
-    const std::vector<Tensor> outputs =
-        ops::evaluate_node(ops::definition(*node), node->attributes, inputs, static_cast<int>(node->outputs.size()), node->bodies);
-    for (size_t i = 0; i < outputs.size(); ++i)
-      if (node->outputs[i] && (outputs.size() > 1 || graph_->value(node->outputs[i]).uses.size() > 1)) values_[node->outputs[i]] = outputs[i];
-    return outputs[static_cast<size_t>(wanted.output_index)];
   }
 
   std::shared_ptr<ir::Graph> graph_;
   std::shared_ptr<Program> made_;
   std::vector<bool> changed_;  // by value index
-  std::map<ir::ValueId, Tensor> values_;
+  ops::ConstantValues values_{*graph_};
 };
 
 }  // namespace
