@@ -1,4 +1,6 @@
 // Matrix products, plain and batched, with the pointwise ops that follow them.
+#include <algorithm>
+
 #include "backends/cpu/epilogue.h"
 #include "backends/cpu/onednn_tactics.h"
 #include "ops/contraction.h"

@@ -1,5 +1,6 @@
 #include "backends/cpu/onednn_tactic.h"
 
+#include <algorithm>
 #include <cstring>
 #include <list>
 #include <map>

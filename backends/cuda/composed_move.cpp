@@ -1,6 +1,7 @@
 // Several moves of elements as one copy, by kernels/composed_move.cuh: transposes, slices, splits,
 // concatenations and views that start from one tensor (rolled and partitioned windows, merged patches). The
 // body's places are followed from the result back to the input as text.
+#include <algorithm>
 #include <limits>
 
 #include "cuda/body_text.h"

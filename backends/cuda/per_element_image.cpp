@@ -1,4 +1,5 @@
 // Ops that sample images: resize, grid_sample, affine_grid.
+#include <algorithm>
 #include <bit>
 
 #include "cuda/per_element.h"

@@ -1,4 +1,5 @@
 // Reductions over any axes, also those that are known only when the kernel is bound; softmax along any axis.
+#include <algorithm>
 #include <map>
 
 #include "cuda/body_text.h"

@@ -1,6 +1,7 @@
 // Kernels of the user's own: every thread of a grid calls the function of the op's text, with the arguments
 // and then the results as burnish::Tensor (kernels/user_kernel.cuh). It shares the work out by blockIdx.x and
 // gridDim.x, whatever their number, which is measured here.
+#include <algorithm>
 #include <charconv>
 
 #include "cuda/body_text.h"

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "build/model.h"
 #include "device/host_device.h"
 #include "ops/seeded_inputs.h"

@@ -1,5 +1,6 @@
 #include "ops/einsum.h"
 
+#include <algorithm>
 #include <map>
 
 #include "op_testing.h"

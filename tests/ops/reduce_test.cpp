@@ -1,6 +1,8 @@
 #include "ops/reduce.h"
 
+#include <algorithm>
 #include <functional>
+#include <numeric>
 
 #include "op_testing.h"
 #include "ops/indexing.h"

@@ -2,6 +2,7 @@
 #include <burnish/burnish.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>

@@ -1,6 +1,7 @@
 // Steps on several streams: what waits for what, and that no memory is reused while a branch may still read it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 
