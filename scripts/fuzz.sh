@@ -68,12 +68,13 @@ processor_seconds() {
   echo $(((fields[13] + fields[14]) / $(getconf CLK_TCK)))
 }
 
-# fuzz TARGET: run it until it has taken its seconds; at SIGUSR1 libFuzzer ends by itself.
+# fuzz TARGET: run it until it has taken its seconds, which `taken` tells; at SIGUSR1 libFuzzer ends by itself.
 fuzz() {
   # shellcheck disable=SC2046
   run "$1" /dev/null "build-fuzz/corpus/$1" $(seeds "$1") &
-  local process=$! taken=0
-  while taken=$(processor_seconds $process 2> /dev/null) && [ "$taken" -lt "$seconds" ]; do sleep 1; done
+  local process=$! now
+  taken=0
+  while now=$(processor_seconds $process 2> /dev/null) && taken=$now && [ "$now" -lt "$seconds" ]; do sleep 1; done
   kill -USR1 $process 2> /dev/null || true
   wait $process
 }
@@ -84,7 +85,7 @@ for target in "${targets[@]}"; do
   mkdir -p "build-fuzz/corpus/$target"
   if fuzz "$target"; then
     passed=$((passed + 1))
-    echo "$target: $seconds s, $(awk '/number_of_executed_units/ {print $2}' "build-fuzz/$target.log") inputs"
+    echo "$target: $taken s, $(awk '/number_of_executed_units/ {print $2}' "build-fuzz/$target.log") inputs"
   else
     failed=$((failed + 1))
     echo "FAIL $target (build-fuzz/$target.log)"
