@@ -213,6 +213,26 @@ def test_devices(tmp_path: Path) -> None:
     assert "cuda" in {device["backend"] for device in told["devices"]} | set(told["missing"])
 
 
+def conformance_case(folder: Path, expected: float) -> Path:
+    """A case in ONNX's layout whose output is its input, 0.5, and said to be `expected`."""
+    values = folder / "test_data_set_0"
+    values.mkdir(parents=True)
+    scalar = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "case", [scalar("x", 1, [1])], [scalar("y", 1, [1])])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx")
+    for file, value in (("input_0", 0.5), ("output_0", expected)):
+        (values / f"{file}.pb").write_bytes(onnx.helper.make_tensor(file, 1, [1], [value]).SerializeToString())
+    return folder
+
+
+def test_conformance_names_what_fails(tmp_path: Path) -> None:
+    right, wrong = conformance_case(tmp_path / "right", 0.5), conformance_case(tmp_path / "wrong", 0.75)
+    assert burnish("conformance", right, *UNTIMED).stdout.splitlines()[-1] == "1 passed, 0 failed, 0 skipped"
+    for path in (tmp_path, f"{wrong}/"):
+        lines = burnish("conformance", path, *UNTIMED, code=1).stdout.splitlines()
+        assert re.match("FAILED wrong: output 'y' .*0.5, not 0.75", lines[0]), lines
+
+
 def test_bench(engine: Path, tmp_path: Path) -> None:
     for option in ([], ["--with-transfers"], ["--profile"]):
         told = report(tmp_path / "b.json", "bench", engine, "--warmup-ms=0", "--duration-s=0.01", *option)

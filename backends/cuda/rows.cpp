@@ -25,7 +25,7 @@ struct Rows {
   int scale = -1, shift = -1;
   double epsilon = 0;
   Contraction as_contraction;  ///< what Epilogue asks for: rows, columns, the node and its value
-  Dim length = 1, total_rows = 1;
+  Dim length = 1;
   DType dtype = DType::f32;
 };
 
@@ -75,7 +75,7 @@ Support analyse(const Problem& problem, Rows& rows) {
   c.output = node.outputs[0];
   c.rows = x.shape[x.shape.size() - 2];
   c.columns = rows.length;
-  rows.total_rows = ir::product(std::vector<Dim>(x.shape.begin(), x.shape.end() - 1));
+  c.total_rows = ir::product(std::vector<Dim>(x.shape.begin(), x.shape.end() - 1));
   return Support::yes();
 }
 
@@ -120,7 +120,7 @@ class RowsTactic : public GeneratedTactic {
 
   std::vector<device::Candidate> configurations(const Problem& any, const Gpu& gpu) const override {
     const Rows rows = rows_of(any.at_opt());
-    const int64_t length = rows.length.constant(), count = rows.total_rows.constant();
+    const int64_t length = rows.length.constant(), count = rows.as_contraction.total_rows.constant();
     const double us = 1.8 + static_cast<double>(length * count * dtype_bytes(rows.dtype)) / 1.5e6;
     // Few rows want many threads each.
     std::vector<device::Candidate> found;
@@ -173,7 +173,7 @@ class RowsTactic : public GeneratedTactic {
     const Rows rows = rows_of(problem);
     Sizes sizes;
     sizes.add("length", rows.length);
-    sizes.add("total_rows", rows.total_rows);
+    sizes.add("total_rows", rows.as_contraction.total_rows);
     sizes.add("rows", rows.as_contraction.rows);
     epilogue_of(problem, rows).add_sizes(sizes);
     RowInput(problem, rows.node, rows.input).add_sizes(sizes);
@@ -185,8 +185,8 @@ class RowsTactic : public GeneratedTactic {
     const Config config = Config::parse(candidate);
     Launch launch;
     launch.threads = static_cast<unsigned>(config.lanes * config.rows);
-    launch.grid[0] =
-        static_cast<unsigned>((rows_of(problem).total_rows.constant() + config.rows - 1) / config.rows);
+    launch.grid[0] = static_cast<unsigned>(
+        (rows_of(problem).as_contraction.total_rows.constant() + config.rows - 1) / config.rows);
     return {launch};
   }
 };

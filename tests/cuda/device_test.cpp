@@ -1,8 +1,7 @@
 // On a machine with a GPU: every tactic and candidate against the reference.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <regex>
+#include <algorithm>
 
 #include "device/device.h"
 #include "problems.h"
@@ -18,11 +17,11 @@ std::shared_ptr<device::Device> gpu(const device::DeviceOptions& options = {}) {
   return backend->open(0, options);
 }
 
-/// Whether to test the tactic: where the environment names a part of a name in BURNISH_TEST_TACTIC, those
-/// that have it.
-bool wanted(const device::Tactic& tactic) {
-  const char* const part = std::getenv("BURNISH_TEST_TACTIC");
-  return !part || tactic.name().find(part) != std::string::npos;
+/// At least one of the device's tactics must be wanted, or the tests would try nothing and pass.
+bool any_wanted(const device::Device& device) {
+  const auto tactics = device.tactics();
+  return std::any_of(tactics.begin(), tactics.end(),
+                     [](const device::Tactic* tactic) { return cuda_tests::wanted(tactic->name()); });
 }
 
 /// Each takes its share of the problems, so that they can run side by side.
@@ -31,12 +30,13 @@ class Gpu : public testing::TestWithParam<size_t> {};
 TEST_P(Gpu, EveryCandidateAgreesWithTheReference) {
   const std::shared_ptr<device::Device> device = gpu();
   if (!device) GTEST_SKIP() << "there is no GPU";
+  ASSERT_TRUE(any_wanted(*device)) << "BURNISH_TEST_TACTIC names no tactic";
   for (const std::string& text : cuda_tests::share_of_problems(GetParam())) {
     const device::Problem problem = device::Problem::parse(text);
     if (!tune::can_be_tried(problem)) continue;  // indices: the networks' tests cover them
     const std::vector<Tensor> expected = tune::expected_outputs(problem);
     for (const device::Tactic* tactic : device->tactics()) {
-      if (!wanted(*tactic) || !device::runs(*tactic, problem, device->info())) continue;
+      if (!cuda_tests::wanted(tactic->name()) || !device::runs(*tactic, problem, device->info())) continue;
       for (const device::Candidate& candidate : tactic->candidates(problem, *device)) {
         SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
         EXPECT_NO_THROW(
@@ -50,12 +50,13 @@ TEST_P(Gpu, KernelsOfAnOlderArchitectureRunHere) {
   const std::shared_ptr<device::Device> device = gpu({0, false, "sm_80"});
   if (!device) GTEST_SKIP() << "there is no GPU";
   EXPECT_EQ(device->info().arch, "sm_80");
+  ASSERT_TRUE(any_wanted(*device)) << "BURNISH_TEST_TACTIC names no tactic";
   for (const std::string& text : cuda_tests::share_of_problems(GetParam())) {
     const device::Problem problem = device::Problem::parse(text);
     if (!tune::can_be_tried(problem)) continue;
     const std::vector<Tensor> expected = tune::expected_outputs(problem);
     for (const device::Tactic* tactic : device->tactics()) {
-      if (!wanted(*tactic) || !device::runs(*tactic, problem, device->info())) continue;
+      if (!cuda_tests::wanted(tactic->name()) || !device::runs(*tactic, problem, device->info())) continue;
       const device::Candidate candidate = tactic->candidates(problem, *device).at(0);
       SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
       EXPECT_NO_THROW(

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <regex>
+
 #include "ir/attributes.h"
 
 namespace burnish::cuda_tests {
@@ -224,6 +227,8 @@ void add_rows(Texts& texts) {
         "graph problem(%x0: {0}[3,5,40]) {{ %v0 = softmax(%x0) : {0}[3,5,40] yield %v0 }}", dtype));
     texts.push_back(fmt::format(
         "graph problem(%x0: {0}[7,1003]) {{ %v0 = log_softmax(%x0) : {0}[7,1003] yield %v0 }}", dtype));
+    texts.push_back(fmt::format(
+        "graph problem(%x0: {0}[3,1,5]) {{ %v0 = log_softmax(%x0) : {0}[3,1,5] yield %v0 }}", dtype));
     texts.push_back(fmt::format(
         "graph problem(%x0: {0}[2,9,768], %w1: {0}[768], %w2: {0}[768], %x3: {0}[2,9,768]) {{ %v0 = "
         "layer_norm(%x0, %w1, %w2) : {0}[2,9,768] %v1 = add(%v0, %x3) : {0}[2,9,768] yield %v1 }}",
@@ -651,6 +656,12 @@ const Texts& small_problems() {
     return made;
   }();
   return texts;
+}
+
+bool wanted(const std::string& tactic) {
+  static const char* const named = std::getenv("BURNISH_TEST_TACTIC");
+  static const std::regex expression(named ? named : "");
+  return std::regex_search(tactic, expression);
 }
 
 bool hopper_alone(const std::string& problem) {

@@ -57,12 +57,10 @@ struct Case {
   std::vector<std::pair<const GeneratedTactic*, std::vector<device::Candidate>>> ways;
 };
 
-/// Small problems such that every tactic is there with every kind of candidate once; all that the host
-/// runs in a few seconds where BURNISH_CHECK_ALL is set. BURNISH_TEST_TACTIC may name a part of a tactic's
-/// name.
+/// Small problems such that every tactic wanted is there with every kind of candidate once; all that the host
+/// runs in a few seconds where BURNISH_CHECK_ALL is set.
 std::vector<Case> cases(EmulatedGpu& gpu) {
   const bool everything = std::getenv("BURNISH_CHECK_ALL") != nullptr;
-  const char* const part = std::getenv("BURNISH_TEST_TACTIC");
   const int64_t most_elements = everything ? 300000 : 30000;
   std::set<std::string> met;
   std::vector<Case> found;
@@ -71,7 +69,7 @@ std::vector<Case> cases(EmulatedGpu& gpu) {
     if (!tune::can_be_tried(each.problem) || largest_operand(each.problem) > most_elements) continue;
     for (const device::Tactic* tactic : gpu.tactics()) {
       const auto* generated = dynamic_cast<const GeneratedTactic*>(tactic);
-      if (!generated || (part && tactic->name().find(part) == std::string::npos)) continue;
+      if (!generated || !cuda_tests::wanted(tactic->name())) continue;
       if (!device::runs(*tactic, each.problem, gpu.info())) continue;
       std::vector<device::Candidate> chosen;
       for (const device::Candidate& candidate : generated->candidates(each.problem, gpu)) {
@@ -148,6 +146,17 @@ TEST(Emulated, BlocksThatStay) {
        {"128x128.s3.k1.c1x1.p3.b16x8", "128x128.s3.k1.c2x2.p4f.b16x8", "128x192.s2.k1.c1x1.p2fl.b32x4",
         "192x128.s2.k1.c2x1.p4f.b16x12", "256x128.s2.k1.c1x1.p2f.b16x16"})
     expect_agreement(wgmma_conv_tactic(), id, conv);
+}
+
+// Rows of one each under a first axis that is longer: a row is told from its matrix by all of them.
+TEST(Emulated, MatricesOfOneRow) {
+  for (const std::string body :
+       {"softmax(%x0)", "log_softmax(%x0)", "layer_norm(%x0, %w1, %w2)", "rms_norm(%x0, %w1)"})
+    expect_agreement(rows_tactic(), "lanes32x4",
+                     fmt::format("graph problem(%x0: f32[5,1,24], %w1: f32[24], %w2: f32[24], %x3: "
+                                 "f32[5,1,24]) {{ %v0 = {} : f32[5,1,24] %v1 = add(%v0, %x3) : f32[5,1,24] "
+                                 "%v2 = mul(%v1, %w2) : f32[5,1,24] yield %v2 }}",
+                                 body));
 }
 
 class EmulatedShares : public testing::TestWithParam<size_t> {};

@@ -148,7 +148,7 @@ std::vector<fs::path> find_cases(const std::string& path) {
 }
 
 CaseResult run_case(const fs::path& folder, const CommonOptions& options) {
-  CaseResult result{.name = folder.filename().string()};
+  CaseResult result{.name = (folder / "").parent_path().filename().string()};  // also of "a/b/"
   const auto conclude = [&](Verdict verdict, const std::string& reason) {
     result.verdict = verdict;
     result.reason = reason;

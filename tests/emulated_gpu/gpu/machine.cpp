@@ -39,7 +39,7 @@ struct Copy {  // into one block
 };
 
 struct Exchange {
-  char slots[32 * 32];
+  alignas(32) char slots[32 * 32];
   unsigned arrived = 0;
 };
 
