@@ -7,6 +7,7 @@
 #include "backends/cpu/onednn.h"
 #include "backends/cpu/tactics.h"
 #include "device/host_device.h"
+#include "kernels_hash.h"
 
 namespace burnish::cpu {
 namespace {
@@ -31,8 +32,8 @@ device::DeviceInfo describe(int threads) {
   info.libraries = {{"oneDNN", onednn::version()}, {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)}};
   info.precisions = {"fp32", "int8"};  // integers are multiplied as they are; oneDNN widens bf16 where the chip has no products of it
   if (info.arch == "avx512_bf16" || info.arch == "amx") info.precisions.insert(info.precisions.begin() + 1, "bf16");
-  info.tuning_key = fmt::format("{}.{}.onednn_{}.threads_{}", as_word(info.name), info.arch,
-                                onednn::version(), info.threads);
+  info.tuning_key = fmt::format("{}.{}.onednn_{}.threads_{}.kernels_{}", as_word(info.name), info.arch,
+                                onednn::version(), info.threads, kernels_hash);
   return info;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cuda/timing.h"
+#include "kernels_hash.h"
 
 namespace burnish::cuda {
 namespace {
@@ -164,7 +165,7 @@ device::DeviceInfo describe_gpu(int index, const device::DeviceOptions& options)
 
 CudaDevice::CudaDevice(int index, const device::DeviceOptions& options) : index_(index) {
   info_ = describe_gpu(index, options);
-  info_.tuning_key += ".nvrtc" + compiler_version();
+  info_.tuning_key += fmt::format(".nvrtc{}.kernels_{}", compiler_version(), kernels_hash);
   check_driver(driver().cuDeviceGet(&device_, index), "cuDeviceGet");
   arch_ = arch_of(device_);
   gpu_.arch = Arch::parse(info_.arch);

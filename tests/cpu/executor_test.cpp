@@ -127,6 +127,7 @@ TEST(CpuDevice, SaysWhatItIs) {
   EXPECT_EQ(info.threads, 2);
   EXPECT_FALSE(info.arch.empty());
   EXPECT_EQ(info.tuning_key.find_first_of(" \t\n"), std::string::npos);
+  EXPECT_NE(info.tuning_key.find(".kernels_"), std::string::npos);
   EXPECT_NE(info.tuning_key.find(info.arch), std::string::npos);
   EXPECT_GT(info.memory_bytes, 1 << 20);
 }
