@@ -115,14 +115,14 @@ int reusable_input(const device::Problem& problem, const Contraction& contractio
 
 /// The right operand, a weight, in tiles of `tile_n` columns and 128 bytes of the inner dimension, each in
 /// the very order and permutation that shared memory wants: [group][column tile][inner tile][column][chunk],
-/// 16-byte chunk c of column n at place c ^ (n & 7); zeros beyond the ends. `by_threads`: in an order in
-/// which a thread of a warpgroup's product gets neighbours, column 32 i + 8 q + 2 j + e where 32 i + 8 j + 2
-/// q + e would be.
-Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weights, bool by_threads = false);
+/// 16-byte chunk c of column n at place c ^ (n & 7); zeros beyond the ends. In the order in
+/// which a thread of a warpgroup's product gets so many `neighbours` (2, 4 or 8), column 4 n i + n q + 2 j +
+/// e where 4 n i + 8 j + 2 q + e would be.
+Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weights, int neighbours = 2);
 /// The same of a convolution's weights, with inner tiles that are one position in the window and a block of
 /// channels each: [block of channels][row / taps][column][row % taps] of the window.
 Tensor pack_window_tiles(const Contraction& contraction, int tile_n, int taps, const Tensor& weights,
-                         bool by_threads = false);
+                         int neighbours);
 /// The same, of 16-bit elements, as kernels/stem.cuh takes them: neighbours of a window's row in pairs
 /// (channel, row, columns 2 i and 2 i + 1), eight pairs a step; [column tile][step][16 columns][lane][two
 /// eights of them][two pairs], where lane l has column l / 4 of an eight, and of the step's pairs l % 4 and l

@@ -11,11 +11,14 @@ namespace {
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// The column that is the n-th of a product whose threads are to get neighbours; contraction.h says why.
-int64_t by_thread(int64_t n) { return n / 32 * 32 + n / 2 % 4 * 8 + n % 32 / 8 * 2 + n % 2; }
+int64_t by_thread(int64_t n, int neighbours) {
+  const int64_t unit = 4 * neighbours;
+  return n / unit * unit + n / 2 % 4 * neighbours + n % unit / 8 * 2 + n % 2;
+}
 
 /// `source(tile, k)`: where element k of an inner tile lies in a column's weights, or -1 for zero.
 template <class Source>
-Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& weights, bool by_threads,
+Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& weights, int neighbours,
             const Source& source) {
   const int64_t chunk = 16 / dtype_bytes(c.dtype), tile_k = 8 * chunk, columns = c.columns.constant();
   const int64_t n_tiles = divide_up(columns, tile_n),
@@ -30,7 +33,7 @@ Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& wei
         const int64_t k_tile = tile % k_tiles, n0 = tile / k_tiles % n_tiles * tile_n,
                       group = tile / k_tiles / n_tiles;
         for (int64_t n = 0; n < tile_n; ++n) {
-          const int64_t column = n0 + (by_threads ? by_thread(n) : n);
+          const int64_t column = n0 + by_thread(n, neighbours);
           if (column >= columns) continue;
           for (int64_t k = 0; k < tile_k; ++k) {
             const int64_t at = source(k_tile, k);
@@ -47,19 +50,19 @@ Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& wei
 
 }  // namespace
 
-Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights, bool by_threads) {
+Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights, int neighbours) {
   const int64_t tile_k = 128 / dtype_bytes(c.dtype), inner = c.inner.constant(), channels = c.weight_channels,
                 positions = c.weight_positions, k_stride = c.conv ? 1 : c.right_k.constant();
-  return pack(c, tile_n, divide_up(inner, tile_k), weights, by_threads, [=](int64_t tile, int64_t k) {
+  return pack(c, tile_n, divide_up(inner, tile_k), weights, neighbours, [=](int64_t tile, int64_t k) {
     const int64_t at = tile * tile_k + k;
     return at < inner ? (at % channels * positions + at / channels) * k_stride : int64_t{-1};
   });
 }
 
-Tensor pack_window_tiles(const Contraction& c, int tile_n, int taps, const Tensor& weights, bool by_threads) {
+Tensor pack_window_tiles(const Contraction& c, int tile_n, int taps, const Tensor& weights, int neighbours) {
   const int64_t tile_k = 128 / dtype_bytes(c.dtype), channels = c.channels.constant(), kernel_w = c.kernel[1],
                 window = c.kernel[0] * kernel_w, k_tiles = divide_up(channels, tile_k) * window;
-  return pack(c, tile_n, k_tiles, weights, by_threads, [=](int64_t tile, int64_t k) {
+  return pack(c, tile_n, k_tiles, weights, neighbours, [=](int64_t tile, int64_t k) {
     const int64_t channel = tile / window * tile_k + k, position = tile % window / taps,
                   row = position / kernel_w * taps + tile % taps, column = position % kernel_w;
     return channel < channels ? channel * window + row * kernel_w + column : int64_t{-1};

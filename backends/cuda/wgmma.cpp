@@ -10,35 +10,64 @@ namespace {
 
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
+/// What the kernel calls End.
+std::string end_text(WgmmaEnd end, int ahead) {
+  if (end == WgmmaEnd::exchange) return kernel_text("wgmma_exchange") + "using End = Exchange;\n";
+  if (end == WgmmaEnd::pooled) return kernel_text("wgmma_pooled") + "using End = Pooled;\n";
+  return kernel_text("wgmma_direct") + fmt::format("using End = Direct<{}>;\n", ahead);
+}
+
 }  // namespace
 
-std::vector<WgmmaConfig> WgmmaConfig::staying(int64_t tiles, int multiprocessors) const {
-  if (!may_stay() || 2 * tiles <= multiprocessors) return {};
+WgmmaEnd WgmmaConfig::end(const Contraction& contraction, int64_t line) const {
+  if (split > 1) return WgmmaEnd::exchange;
+  if (!contraction.pooled) return WgmmaEnd::direct;
+  return line == 8 && tile_n % 32 == 0 ? WgmmaEnd::pooled : WgmmaEnd::exchange;
+}
+
+std::vector<WgmmaConfig> WgmmaWork::staying(const WgmmaConfig& config, int multiprocessors) const {
+  const int64_t tiles = row_tiles * column_tiles;
+  if (!config.may_stay() || 2 * tiles <= multiprocessors) return {};
   std::vector<WgmmaConfig> ways;
-  for (auto [fetching, leading] : {std::pair{false, false}, {true, false}, {true, true}}) {
-    if (leading && (groups != 2 || tiles <= multiprocessors)) continue;
-    WgmmaConfig& way = ways.emplace_back(*this);
-    way.blocks = places(multiprocessors);
-    way.fetches = fetching;
-    way.leads = leading;
+  const auto add = [&](bool fetches, bool leads, bool keeps) {
+    WgmmaConfig& way = ways.emplace_back(config);
+    way.blocks = config.places(multiprocessors);
+    way.fetches = fetches;
+    way.leads = leads;
+    way.keeps = keeps;
+  };
+  if (config.tile_n > 64) {
+    add(false, false, false);
+    add(true, false, false);
+    if (config.groups == 2 && tiles > multiprocessors) add(true, true, false);
+  }
+  if (column_tiles == 1 && config.cluster() == 1 && tiles > multiprocessors) {
+    add(false, false, true);
+    add(true, false, true);
+    std::erase_if(ways, [&](const WgmmaConfig& way) {
+      return way.keeps && kept_bytes(way) + 3 * stage_bytes(way) + 1024 > WgmmaConfig::most_shared;
+    });
   }
   return ways;
 }
 
 std::string WgmmaConfig::id() const {
   return fmt::format("{}x{}.s{}.k{}.c{}x{}", tile_m(), tile_n, stages, split, share_m, share_n) +
-         (blocks > 0 ? fmt::format(".p{}{}{}", blocks, fetches ? "f" : "", leads ? "l" : "") : "");
+         (blocks > 0 ? fmt::format(".p{}{}{}", blocks, fetches ? "f" : "",
+                                   fmt::format("{}{}", leads ? "l" : "", keeps ? "k" : ""))
+                     : "");
 }
 
 WgmmaConfig WgmmaConfig::parse(const std::string& id, std::string_view tactic) {
   WgmmaConfig c;
   int rows = 0;
-  char ways[3] = "";
-  const bool read = std::sscanf(id.c_str(), "%dx%d.s%d.k%d.c%dx%d.p%d%2[fl]", &rows, &c.tile_n, &c.stages,
+  char ways[4] = "";
+  const bool read = std::sscanf(id.c_str(), "%dx%d.s%d.k%d.c%dx%d.p%d%3[flk]", &rows, &c.tile_n, &c.stages,
                                 &c.split, &c.share_m, &c.share_n, &c.blocks, ways) >= 6;
   c.groups = rows / 64;
   c.fetches = std::strchr(ways, 'f') != nullptr;
   c.leads = std::strchr(ways, 'l') != nullptr;
+  c.keeps = std::strchr(ways, 'k') != nullptr;
   const auto within = [](int value, int least, int most) { return value >= least && value <= most; };
   const auto power = [](int value) { return (value & (value - 1)) == 0; };
   require(read && rows % 64 == 0 && within(c.groups, 1, 4) && c.tile_n % 16 == 0 &&
@@ -47,7 +76,7 @@ WgmmaConfig WgmmaConfig::parse(const std::string& id, std::string_view tactic) {
               power(c.share_n) && c.cluster() <= 8 &&
               (c.blocks == 0 ||
                (c.may_stay() && within(c.blocks, c.cluster(), 1 << 16) && c.blocks % c.cluster() == 0)) &&
-              (!c.leads || c.groups == 2),
+              (!c.leads || c.groups == 2) && (!c.keeps || c.cluster() == 1),
           "'{}' is no candidate of {}", id, tactic);
   return c;
 }
@@ -57,13 +86,18 @@ int64_t WgmmaWork::blocks(const WgmmaConfig& config) const {
 }
 
 size_t WgmmaWork::stage_bytes(const WgmmaConfig& config) const {
-  return static_cast<size_t>((left_rows + config.tile_n * taps) * WgmmaConfig::row_bytes);
+  return static_cast<size_t>((left_rows + (config.keeps ? 0 : config.tile_n * taps)) *
+                             WgmmaConfig::row_bytes);
+}
+
+size_t WgmmaWork::kept_bytes(const WgmmaConfig& config) const {
+  return config.keeps ? static_cast<size_t>(steps * config.tile_n * taps * WgmmaConfig::row_bytes) : 0;
 }
 
 size_t WgmmaWork::shared_bytes(const WgmmaConfig& config) const {
-  const size_t sums = static_cast<size_t>(config.tile_m() * (config.tile_n + 4)) * sizeof(float),
+  const size_t sums = static_cast<size_t>(config.tile_m() * config.tile_n) * sizeof(float),
                pipeline = static_cast<size_t>(config.stages) * stage_bytes(config);
-  if (config.blocks > 0) return 1024 + pipeline;
+  if (config.blocks > 0) return 1024 + kept_bytes(config) + pipeline;
   return 1024 + (config.split > 1 ? pipeline + sums : std::max(pipeline, sums));
 }
 
@@ -72,7 +106,7 @@ bool WgmmaWork::choose_stages(WgmmaConfig& config, int multiprocessors) const {
   const bool two = config.blocks == 0 && row_tiles * column_tiles * config.split > multiprocessors &&
                    config.groups * config.tile_n <= 256 && 2 * stage_bytes(config) <= 111 << 10;
   const size_t budget = two ? 112 << 10 : WgmmaConfig::most_shared;
-  const int64_t fits = static_cast<int64_t>((budget - 1024) / stage_bytes(config));
+  const int64_t fits = static_cast<int64_t>((budget - 1024 - kept_bytes(config)) / stage_bytes(config));
   const int64_t own =
       config.blocks > 0 ? steps * divide_up(blocks(config), config.blocks) : divide_up(steps, config.split);
   config.stages = static_cast<int>(std::clamp<int64_t>(std::min(own, fits), 1, 8));
@@ -83,8 +117,10 @@ bool WgmmaWork::choose_stages(WgmmaConfig& config, int multiprocessors) const {
 double WgmmaWork::estimate_staying(const WgmmaConfig& config, double least_step_us) const {
   const double tiles = std::ceil(static_cast<double>(blocks(config)) / config.blocks);
   const double elements = static_cast<double>(config.tile_m()) * config.tile_n;
-  const double bytes = static_cast<double>(left_rows) * WgmmaConfig::row_bytes / config.share_n +
-                       static_cast<double>(config.tile_n) * WgmmaConfig::row_bytes * taps / config.share_m;
+  const double bytes =
+      static_cast<double>(left_rows) * WgmmaConfig::row_bytes / config.share_n +
+      (config.keeps ? 0.0
+                    : static_cast<double>(config.tile_n) * WgmmaConfig::row_bytes * taps / config.share_m);
   const double step = std::max(2 * elements * 64 * taps / 6.6e6 + bytes / 500e3, least_step_us);
   const double way = 1 - 0.01 * config.fetches - 0.01 * config.leads;
   return 1.7 + tiles * (way * static_cast<double>(steps) * step + elements / 28e3);
@@ -180,12 +216,18 @@ std::string warpgroup_product_text(const std::string& name, int columns, DType d
 }
 
 std::string wgmma_source(const device::Problem& problem, const Contraction& contraction,
-                         const WgmmaConfig& config, const std::string& left) {
+                         const WgmmaConfig& config, WgmmaEnd end, int64_t steps, const std::string& left) {
   const bool persistent = config.blocks > 0;
   // The operand that is larger is read once, from memory; the other one again and again, from L2.
   const bool rows_first = !contraction.total_rows.is_constant() ||
                           contraction.total_rows.constant() > contraction.columns.constant();
-  const Epilogue epilogue(problem, contraction);
+  const int neighbours = config.neighbours(end);
+  const Epilogue epilogue(problem, contraction, end == WgmmaEnd::pooled ? 4 : neighbours);
+  const int ahead = persistent            ? (config.groups == 4    ? 1
+                                             : config.tile_n < 256 ? 3
+                                                                   : 2)
+                    : config.tile_n <= 64 ? 4
+                                          : 1;  // as registers allow
   return fmt::format("using Element = {};\n", memory_type(contraction.dtype)) +
          constants_text({{"POOLED", contraction.pooled},
                          {"GROUPS_M", config.groups},
@@ -195,8 +237,12 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
                          {"SPLIT", config.split},
                          {"SHARE_M", config.share_m},
                          {"SHARE_N", config.share_n},
+                         {"SHARE", config.share_m * config.share_n},
+                         {"MULTIPLIERS", 128 * config.groups},
+                         {"NEIGHBOURS", neighbours},
                          {"ROWS_FIRST", persistent && rows_first},
                          {"FETCH", config.fetches},
+                         {"KEPT", config.keeps ? steps : 0},
                          {"LEAD", config.leads ? (config.stages - 1) / 2 : 0}}) +
          fmt::format(
              "BURNISH_DEVICE const Element* b_operand(const Operands& p) {{ return static_cast<const "
@@ -205,7 +251,8 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
          epilogue.text_in_parts() + (persistent ? "" : epilogue.fetch_text()) + "}\n#define BURNISH_WGMMA\n" +
          kernel_text("tensor_core") +
          warpgroup_product_text("multiply", config.tile_n, contraction.dtype, false, false) +
-         "namespace burnish {\n" + left + kernel_text(persistent ? "wgmma_persistent" : "wgmma");
+         "namespace burnish {\n" + left + end_text(end, ahead) +
+         kernel_text(persistent ? "wgmma_persistent" : "wgmma");
 }
 
 }  // namespace burnish::cuda

@@ -6,6 +6,9 @@
 
 namespace burnish::cuda {
 
+/// How sums become results: kernels/wgmma_direct.cuh, kernels/wgmma_pooled.cuh, kernels/wgmma_exchange.cuh.
+enum class WgmmaEnd { direct, pooled, exchange };
+
 /// How the kernel cuts a problem.
 struct WgmmaConfig {
   static constexpr int row_bytes = 128;  ///< of the inner dimension in one product of a stage
@@ -17,20 +20,24 @@ struct WgmmaConfig {
   int blocks = 0;        ///< of a grid whose blocks take one tile after the other; 0: one block a tile
   bool fetches = false;  ///< such blocks ask L2 for what their ring takes next
   bool leads = false;    ///< of two warpgroups of such a block, the first is ahead
+  bool keeps = false;    ///< such a block keeps the right operand, which has one tile of columns
 
   int tile_m() const { return 64 * groups; }
+  /// Of tiles whose lines have so many pixels.
+  WgmmaEnd end(const Contraction& contraction, int64_t line) const;
+  /// Columns side by side of which a thread gets the sums: the order in which the right operand is packed.
+  int neighbours(WgmmaEnd end) const { return end == WgmmaEnd::exchange || tile_n % 32 ? 4 : 8; }
   int cluster() const { return split * share_m * share_n; }
   /// Whether blocks may stay, as kernels/wgmma_persistent.cuh has it, and a tile is worth that.
   bool may_stay() const {
-    return groups >= 2 && split == 1 && (tile_n == 128 || (groups == 2 && (tile_n == 192 || tile_n == 256)));
+    return groups >= 2 && split == 1 &&
+           (tile_n == 128 || (groups == 2 && (tile_n == 64 || tile_n == 192 || tile_n == 256)));
   }
   /// Blocks that run at a time in whole clusters, one on a multiprocessor: an H100's 132 hold 66 clusters of
   /// two, but only 30 of four and 15 of eight.
   int places(int multiprocessors) const {
     return (cluster() > 2 ? multiprocessors * 10 / 11 : multiprocessors) / cluster() * cluster();
   }
-  /// The same with blocks that stay, in all ways that there are, where that is worth a trial.
-  std::vector<WgmmaConfig> staying(int64_t tiles, int multiprocessors) const;
   std::string id() const;
   /// What id() wrote, behind which more may follow. Throws Error naming `tactic` where it is none of its own.
   static WgmmaConfig parse(const std::string& id, std::string_view tactic);
@@ -44,9 +51,12 @@ struct WgmmaWork {
 
   int64_t blocks(const WgmmaConfig& config) const;  ///< of the grid: whole clusters
   size_t stage_bytes(const WgmmaConfig& config) const;
+  size_t kept_bytes(const WgmmaConfig& config) const;  ///< of the right operand, which stays
   size_t shared_bytes(const WgmmaConfig& config) const;
   /// As many stages as fit, or false where none does or the configuration is of no use.
   bool choose_stages(WgmmaConfig& config, int multiprocessors) const;
+  /// `config` with blocks that stay, in all ways that there are, where that is worth a trial.
+  std::vector<WgmmaConfig> staying(const WgmmaConfig& config, int multiprocessors) const;
   /// Microseconds: waves of blocks, each bound by its products, its share of L2, or latency. Weights of the
   /// first wave come while the kernel before still runs. `least_step_us`: what else bounds a block's step.
   double estimate(const WgmmaConfig& config, int multiprocessors, double least_step_us = 0) const;
@@ -74,9 +84,9 @@ std::string warpgroup_product_text(const std::string& name, int columns, DType d
                                    bool right_rows);
 
 /// The kernel's text, kernels/wgmma.cuh or kernels/wgmma_persistent.cuh; `left` defines LeftTile
-/// (kernels/wgmma_rows.cuh says what it must offer).
+/// (kernels/wgmma_rows.cuh says what it must offer). `steps`: of a tile.
 std::string wgmma_source(const device::Problem& problem, const Contraction& contraction,
-                         const WgmmaConfig& config, const std::string& left);
+                         const WgmmaConfig& config, WgmmaEnd end, int64_t steps, const std::string& left);
 
 inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline bool is_multiple(const ir::Dim& value, int64_t of) {

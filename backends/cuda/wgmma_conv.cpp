@@ -126,7 +126,7 @@ class WgmmaConv : public ContractionTactic {
     const Config config = Config::parse(candidate);
     const Contraction c = contraction_of(problem);
     return wgmma_source(
-        problem, c, config.base,
+        problem, c, config.base, config.base.end(c, config.box_w), work_of(c, config).steps,
         constants_text({{"BOX_W", config.box_w}, {"BOX_H", config.box_h}, {"TAPS", taps_of(c)}}) +
             kernel_text("wgmma_window"));
   }
@@ -196,8 +196,9 @@ class WgmmaConv : public ContractionTactic {
   }
 
   Tensor pack_right(const Contraction& c, const std::string& candidate, const Tensor& weight) const override {
-    const WgmmaConfig config = Config::parse(candidate).base;
-    return pack_window_tiles(c, config.tile_n, taps_of(c), weight, config.blocks > 0);
+    const Config config = Config::parse(candidate);
+    const int neighbours = config.base.neighbours(config.base.end(c, config.box_w));
+    return pack_window_tiles(c, config.base.tile_n, taps_of(c), weight, neighbours);
   }
 
   /// The two best ways to share operands of these tiles: the model tells tiles apart better than it does
@@ -220,8 +221,8 @@ class WgmmaConv : public ContractionTactic {
             {config.id(), work.estimate(config.base, multiprocessors, shared_memory_us(work, config.base))});
       };
       offer(found);
-      if (c.pooled) continue;
-      for (const WgmmaConfig& way : config.base.staying(m * n, multiprocessors)) {
+      if (config.base.end(c, config.box_w) == WgmmaEnd::exchange) continue;
+      for (const WgmmaConfig& way : work.staying(config.base, multiprocessors)) {
         config.base = way;
         offer(staying);
       }

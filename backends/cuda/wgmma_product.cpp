@@ -55,14 +55,16 @@ class WgmmaProduct : public ContractionTactic {
                 list.push_back({way.id(), work.estimate(way, gpu.multiprocessors)});
             };
             offer(found, config);
-            for (const WgmmaConfig& way : config.staying(m * n, gpu.multiprocessors)) offer(staying, way);
+            for (const WgmmaConfig& way : work.staying(config, gpu.multiprocessors)) offer(staying, way);
           }
     return offered(std::move(found), std::move(staying));
   }
 
   std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
-    return wgmma_source(problem, contraction_of(problem), WgmmaConfig::parse(candidate, name()),
-                        kernel_text("wgmma_rows"));
+    const Contraction c = contraction_of(problem);
+    const WgmmaConfig config = WgmmaConfig::parse(candidate, name());
+    const int64_t steps = c.inner.is_constant() ? divide_up(c.inner.constant(), 64) : 0;
+    return wgmma_source(problem, c, config, config.end(c, 0), steps, kernel_text("wgmma_rows"));
   }
 
   Sizes sizes(const Problem& problem, const std::string& candidate) const override {
@@ -106,7 +108,7 @@ class WgmmaProduct : public ContractionTactic {
 
   Tensor pack_right(const Contraction& c, const std::string& candidate, const Tensor& weight) const override {
     const WgmmaConfig config = WgmmaConfig::parse(candidate, name());
-    return pack_tiles(c, config.tile_n, weight, config.blocks > 0);
+    return pack_tiles(c, config.tile_n, weight, config.neighbours(config.end(c, 0)));
   }
 };
 

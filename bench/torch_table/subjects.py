@@ -51,7 +51,7 @@ def make(name: str) -> nn.Module:
     if name.startswith(TIMM):
         return timm_models.timm_model(name.removeprefix(TIMM))
     model = sound_weights.image_model(name)
-    return Segmentation(model) if name in OTHERS and "_resnet" in name else model
+    return Segmentation(model).eval() if name in OTHERS and "_resnet" in name else model
 
 
 def inputs(name: str, model: nn.Module, seed: int) -> tuple[Tensor]:

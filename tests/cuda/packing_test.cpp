@@ -47,7 +47,7 @@ TEST(Packing, GivesThreadsNeighbouringColumns) {
       "graph problem(%x0: f16[4,8], %w1: f16[77,8]) { %v0 = matmul(%x0, %w1) {transpose_b=true} : f16[4,77] "
       "yield %v0 "
       "}");
-  const Tensor packed = pack_tiles(Contraction::of(problem), tile, weights, true);
+  const Tensor packed = pack_tiles(Contraction::of(problem), tile, weights, 8);
   ASSERT_EQ(packed.size(), 2 * tile * 64);
   for (int64_t group = 0; group < 4; ++group)
     for (int64_t q = 0; q < 4; ++q)

@@ -148,6 +148,55 @@ TEST(Emulated, BlocksThatStay) {
     expect_agreement(wgmma_conv_tactic(), id, conv);
 }
 
+// Each end of a tile: out of registers with eight and with four neighbours, windows of pixels, sums that
+// change hands between blocks and within one; columns and rows that end within a tile, vectors of one, two
+// and four.
+TEST(Emulated, EndsOfTiles) {
+  const auto product = [](int columns) {
+    return fmt::format(
+        "graph problem(%x0: f16[130,520], %w1: f16[520,{0}], %w2: f16[{0}], %x3: f16[130,{0}]) {{ %v0 = "
+        "matmul(%x0, %w1) : f16[130,{0}] %v1 = add(%v0, %w2) : f16[130,{0}] %v2 = add(%v1, %x3) : "
+        "f16[130,{0}] "
+        "yield %v2 }}",
+        columns);
+  };
+  for (const char* id :
+       {"64x48.s3.k1.c1x1", "128x96.s2.k1.c1x1", "64x48.s2.k4.c2x1", "64x96.s1.k8.c1x1", "128x64.s2.k2.c1x2"})
+    expect_agreement(wgmma_tactic(), id, product(104));
+  for (const char* id : {"64x48.s3.k1.c1x1", "64x48.s2.k4.c2x1"})
+    expect_agreement(wgmma_tactic(), id, product(77));
+  const auto pooled = [](int filters) {
+    return fmt::format(
+        "graph problem(%x0: f16[2,72,20,28] nhwc, %w1: f16[{0},72,3,3], %w2: f16[{0}]) {{ %v0 = conv(%x0, "
+        "%w1, %w2) {{pads=[1,1,1,1]}} : f16[2,{0},20,28] %v1 = relu(%v0) : f16[2,{0},20,28] %v2 = "
+        "max_pool(%v1) {{kernel_shape=[2,2], strides=[2,2]}} : f16[2,{0},10,14] nhwc yield %v2 }}",
+        filters);
+  };
+  for (const char* id : {"128x64.s2.k1.c1x1.b8x16", "64x48.s2.k1.c1x1.b8x8", "64x64.s2.k1.c1x1.b16x4",
+                         "64x64.s2.k2.c1x1.b16x4", "128x32.s2.k4.c1x1.b8x16", "128x64.s2.k1.c1x1.p3k.b8x16",
+                         "192x128.s1.k1.c1x1.p3.b8x24"})
+    expect_agreement(wgmma_conv_tactic(), id, pooled(56));
+  for (const char* id : {"64x32.s2.k1.c2x1.b8x8", "64x64.s2.k2.c1x1.b16x4"})
+    expect_agreement(wgmma_conv_tactic(), id, pooled(43));
+}
+
+// The right operand of all steps stays where it is one tile of columns.
+TEST(Emulated, OperandsThatStay) {
+  const std::string product =
+      "graph problem(%x0: f16[700,200], %w1: f16[200,56], %w2: f16[56]) { %v0 = matmul(%x0, %w1) : "
+      "f16[700,56] %v1 = add(%v0, "
+      "%w2) : f16[700,56] yield %v1 }";
+  for (const char* id :
+       {"128x64.s3.k1.c1x1.p3k", "128x64.s8.k1.c1x1.p2fk", "128x64.s1.k1.c1x1.p2k", "256x128.s2.k1.c1x1.p2k"})
+    expect_agreement(wgmma_tactic(), id, product);
+  const std::string conv =
+      "graph problem(%x0: f16[2,72,19,30] nhwc, %w1: f16[60,72,3,3], %w2: f16[60]) { %v0 = conv(%x0, %w1, "
+      "%w2) {pads=[1,1,1,1]} : "
+      "f16[2,60,19,30] nhwc yield %v0 }";
+  for (const char* id : {"128x64.s2.k1.c1x1.p3k.b8x16", "128x64.s3.k1.c1x1.p5fk.b32x4"})
+    expect_agreement(wgmma_conv_tactic(), id, conv);
+}
+
 // Rows of one each under a first axis that is longer: a row is told from its matrix by all of them.
 TEST(Emulated, MatricesOfOneRow) {
   for (const std::string body :

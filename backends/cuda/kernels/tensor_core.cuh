@@ -114,7 +114,10 @@ BURNISH_DEVICE uint32_t address_in_block(uint32_t address, int block) {
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(block));
   return there;
 }
-/// Eight (or four) bytes into a block's shared memory, which arrive on a barrier there; both are addresses of address_in_block().
+/// 16 (eight, or four) bytes into a block's shared memory, which arrive on a barrier there; both are addresses of address_in_block().
+BURNISH_DEVICE void send(uint32_t to, const float4& four, uint32_t barrier) {
+  asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(to), "r"(__float_as_uint(four.x)), "r"(__float_as_uint(four.y)), "r"(__float_as_uint(four.z)), "r"(__float_as_uint(four.w)), "r"(barrier) : "memory");
+}
 BURNISH_DEVICE void send(uint32_t to, float x, float y, uint32_t barrier) {
   asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%0], {%1, %2}, [%3];" ::"r"(to), "r"(__float_as_uint(x)), "r"(__float_as_uint(y)), "r"(barrier) : "memory");
 }

@@ -1,18 +1,19 @@
 // As wgmma.cuh, for products of many tiles: blocks stay and take one tile after the other. While a warpgroup finishes
-// its rows out of registers, the ring fills with the next tile, and another warpgroup multiplies. The right operand is
-// packed in an order in which each thread's sums are neighbours, so that none changes hands.
+// its rows out of registers, the ring fills with the next tile, and another warpgroup multiplies.
 //
-// Defined before: Element; GROUPS_M, TILE_M, TILE_N (a multiple of 32), STAGES, SHARE_M, SHARE_N; ROWS_FIRST (the tiles of
+// Defined before: Element; GROUPS_M, TILE_M, TILE_N (a multiple of 32), STAGES, SHARE_M, SHARE_N, MULTIPLIERS, SHARE; ROWS_FIRST (the tiles of
 // all columns before those of the next rows); FETCH (L2 is asked for what the ring takes next); LEAD (steps by which the
-// first of two warpgroups is ahead, so that one's end runs under the other's products; or 0); VECTOR (8 at most), Loaded, load_operands() and epilogue(); b_operand(p);
-// multiply(sums, left, right, add); LeftTile; Sizes with columns, column_tiles and row_tiles.
+// first of two warpgroups is ahead, so that one's end runs under the other's products; or 0); KEPT (the steps, where the right
+// operand of all of them is loaded once and stays: there is one tile of columns; or 0); b_operand(p);
+// multiply(sums, left, right, add); LeftTile; End; Sizes with columns, column_tiles and row_tiles.
 
-constexpr int MULTIPLIERS = 128 * GROUPS_M, THREADS = MULTIPLIERS + 128;
+constexpr int THREADS = MULTIPLIERS + 128;
 // Of a thread; all start with 168, 128, or 96 of them.
 constexpr int FEEDER_REGISTERS = GROUPS_M == 4 ? 24 : 40, MULTIPLIER_REGISTERS = GROUPS_M == 4 ? 112 : GROUPS_M == 3 ? 152 : 232;
 static_assert(GROUPS_M >= 2 && GROUPS_M <= 4);
-constexpr int A_BYTES = LEFT_ROWS * 128, B_BYTES = TAPS * TILE_N * 128, STAGE_BYTES = A_BYTES + B_BYTES;
-constexpr int SHARE = SHARE_M * SHARE_N;
+constexpr int A_BYTES = LEFT_ROWS * 128, B_BYTES = TAPS * TILE_N * 128;
+constexpr int STAGE_BYTES = A_BYTES + (KEPT ? 0 : B_BYTES), ARRIVING = LEFT_BYTES + (KEPT ? 0 : B_BYTES);
+static_assert(!KEPT || SHARE == 1);
 
 struct alignas(64) TensorMap { char bytes[128]; };
 
@@ -76,6 +77,7 @@ struct Feed {
   }
 
   BURNISH_DEVICE void load_right(uint32_t stage, uint32_t barrier) const {
+    if constexpr (KEPT > 0) return;
     constexpr uint16_t every = (1 << SHARE_M) - 1;  // of the blocks that share it
     if constexpr (SHARE_M > 1) copy_bulk_to_all(stage + A_BYTES + member_m * B_SLICE, right, B_SLICE, barrier, every << member_n * SHARE_M);
     else copy_bulk(stage + A_BYTES, right, B_BYTES, barrier);
@@ -88,65 +90,21 @@ struct Feed {
   /// Asks L2 for both, of which other blocks read the same: for those the first of them asks.
   BURNISH_DEVICE void fetch() const {
     if (tiles.column() < SHARE_N) left.fetch(s, &map, step, member_n);
-    if (tiles.row() < SHARE_M) fetch_bulk(right, B_SLICE);
-  }
-};
-
-/// The end of a tile for one thread, whose sums are eight neighbours in each 32 columns of two rows. What else it reads is
-/// on its way some slices of 64 columns ahead, those of the first since before the products.
-struct Finish {
-  static constexpr int PARTS = 8 / VECTOR, GROUPS = TILE_N % 64 ? 1 : 2, SLICES = TILE_N / (32 * GROUPS), AHEAD = GROUPS_M == 4 ? 1 : SLICES < 4 ? SLICES : 2;
-  static constexpr int COUNT = GROUPS * 2 * PARTS;  // of epilogues in a slice
-
-  int rows[2], first;
-  Loaded loaded[AHEAD][COUNT];
-
-  BURNISH_DEVICE Finish(const Operands& p, const Sizes& s, const LeftTile& tile, int n0) : first(n0 + threadIdx.x % 4 * 8) {
-    const int near = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
-    rows[0] = tile.row(s, near);
-    rows[1] = tile.row(s, near + 8);
-#pragma unroll
-    for (int slice = 0; slice < AHEAD; ++slice) load(p, s, slice);
-  }
-
-  static BURNISH_DEVICE int row_of(int i) { return i / PARTS % 2; }
-  BURNISH_DEVICE int column(int slice, int i) const { return first + (slice * GROUPS + i / (2 * PARTS)) * 32 + i % PARTS * VECTOR; }
-
-  BURNISH_DEVICE void load(const Operands& p, const Sizes& s, int slice) {
-#pragma unroll
-    for (int i = 0; i < COUNT; ++i)  // of some row where a tile has none, so that both rows share what is one for all
-      if (column(slice, i) < s.columns) loaded[slice % AHEAD][i] = load_operands(p, s, max(rows[row_of(i)], 0), column(slice, i));
-  }
-
-  BURNISH_DEVICE void run(const Operands& p, const Sizes& s, const float (&sums)[TILE_N / 2]) {
-#pragma unroll
-    for (int slice = 0; slice < SLICES; ++slice) {
-#pragma unroll
-      for (int i = 0; i < COUNT; ++i)
-        if (rows[row_of(i)] >= 0 && column(slice, i) < s.columns) {
-          float part[VECTOR];
-#pragma unroll
-          for (int j = 0; j < VECTOR; ++j) {
-            const int at = i % PARTS * VECTOR + j;  // of the eight
-            part[j] = sums[((slice * GROUPS + i / (2 * PARTS)) * 4 + at / 2) * 4 + row_of(i) * 2 + at % 2];
-          }
-          epilogue(p, s, rows[row_of(i)], column(slice, i), part, loaded[slice % AHEAD][i]);
-        }
-      if (slice + AHEAD < SLICES) load(p, s, slice + AHEAD);
-    }
+    if (!KEPT && tiles.row() < SHARE_M) fetch_bulk(right, B_SLICE);
   }
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p, const Sizes s, const __grid_constant__ TensorMap left) {
   const int steps = LeftTile::steps(s);
-  const uint32_t base = (shared_address(shared) + 1023) & ~1023u;
-  __shared__ uint64_t full[STAGES], empty[STAGES], led;
+  const uint32_t kept = (shared_address(shared) + 1023) & ~1023u, base = kept + KEPT * B_BYTES;
+  __shared__ uint64_t full[STAGES], empty[STAGES], led, all_kept;
   if (threadIdx.x == 0) {
     for (int i = 0; i < STAGES; ++i) {
       barrier_init(shared_address(&full[i]), 1);
       barrier_init(shared_address(&empty[i]), GROUPS_M * SHARE);
     }
     barrier_init(shared_address(&led), 1);
+    barrier_init(shared_address(&all_kept), 1);
     barrier_init_done();
   }
   if constexpr (SHARE > 1) cluster_meet();
@@ -158,9 +116,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
     if (threadIdx.x == MULTIPLIERS) {
       // Weights do not depend on the kernels before this one: all that fit are on their way before the wait.
       fetch_map(&left);
+      if constexpr (KEPT > 0) {
+        barrier_expect(shared_address(&all_kept), KEPT * B_BYTES);
+        for (int i = 0; i < KEPT; ++i) copy_bulk(kept + i * B_BYTES, reinterpret_cast<const char*>(b_operand(p)) + i * B_BYTES, B_BYTES, shared_address(&all_kept));
+      }
       Feed feed(p, s, left), next = feed;  // by a ring's length
       for (int i = 0; i < STAGES && next.valid(); ++i, next.advance()) {
-        barrier_expect(shared_address(&full[i]), LEFT_BYTES + B_BYTES);
+        barrier_expect(shared_address(&full[i]), ARRIVING);
         next.load_right(base + i * STAGE_BYTES, shared_address(&full[i]));
       }
       wait_for_inputs(p);
@@ -169,7 +131,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
         const uint32_t to = base + stage.at * STAGE_BYTES, barrier = shared_address(&full[stage.at]);
         if (stage.round > 0) {
           barrier_wait(shared_address(&empty[stage.at]), (stage.round & 1) ^ 1);
-          barrier_expect(barrier, LEFT_BYTES + B_BYTES);
+          barrier_expect(barrier, ARRIVING);
           feed.load_right(to, barrier);
         }
         feed.load_left(to, barrier);
@@ -196,15 +158,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
         else barrier_arrive(shared_address(&empty[at]));
       }
     };
+    if constexpr (KEPT > 0) barrier_wait(shared_address(&all_kept), 0);
     for (int tile = 0; tiles.valid(); tiles.advance(), ++tile) {
-      Finish finish(p, s, LeftTile(s, tiles.row()), tiles.column() * TILE_N);
+      End end(s, LeftTile(s, tiles.row()), tiles.column() * TILE_N, 0);
+      end.begin(p, s);
       float sums[TILE_N / 2];
       int before = 0;
       if (follows) barrier_wait(shared_address(&led), tile & 1);
       for (int i = 0; i < steps; ++i, stage.advance()) {
         barrier_wait(shared_address(&full[stage.at]), stage.round & 1);
         const uint32_t at = base + stage.at * STAGE_BYTES;
-        const uint64_t a = matrix_at(at + group * 64 * 128), b = matrix_at(at + A_BYTES);
+        const uint64_t a = matrix_at(at + group * 64 * 128), b = matrix_at(KEPT ? kept + i * B_BYTES : at + A_BYTES);
         products_begin();
 #pragma unroll
         for (int tap = 0; tap < TAPS; ++tap)
@@ -224,7 +188,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
       products_wait<0>();
       products_done(sums);
       if constexpr (STAGES > 1) release(before);
-      finish.run(p, s, sums);
+      end.run(p, s, sums);
       __syncwarp();
     }
   }

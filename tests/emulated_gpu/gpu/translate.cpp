@@ -52,6 +52,8 @@ constexpr std::pair<const char*, const char*> counterparts[] = {
      "emulated_machine->copy_bulk(to, from, bytes, barrier, blocks);"},
     {"cp.async.bulk.shared", "emulated_machine->copy_bulk(to, from, bytes, barrier, 0);"},
     {"barrier.cluster", "emulated_machine->meet_cluster();"},
+    {"st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4",
+     "emulated_machine->send(to, &four.x, 16, barrier);"},
     {"st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2",
      "const float two[2] = {x, y}; emulated_machine->send(to, two, 8, barrier);"},
     {"st.async.weak", "emulated_machine->send(to, &x, 4, barrier);"},
