@@ -41,7 +41,7 @@ struct Config {
   /// Parts that come from other blocks of a cluster need a place beside the stages.
   size_t shared_bytes(bool clusters) const {
     const size_t pipeline = static_cast<size_t>(stages * (tile.m + tile.n) * row_bytes),
-                 sums = static_cast<size_t>(tile.m * (tile.n + 4)) * sizeof(float);
+                 sums = static_cast<size_t>(tile.m * tile.n) * sizeof(float);
     return split > 1 && clusters ? pipeline + sums : std::max(pipeline, sums);
   }
 };

@@ -16,7 +16,6 @@ constexpr int A_BYTES = TILE_M * 128, B_BYTES = TILE_N * 128;
 constexpr int A_LANES = THREADS / 8, A_ROWS = (TILE_M + A_LANES - 1) / A_LANES;
 constexpr int B_ROWS = (TILE_N + A_LANES - 1) / A_LANES;
 constexpr int COPIED = 0, ELEMENTS = 1, PACKED = 2;  // modes: 16-byte copies, single elements, tiles packed at build
-constexpr int SUM_STRIDE = TILE_N + 4;
 
 /// Where 16-byte chunk `chunk` of row `row` lies: rows of 128 bytes, their chunks permuted so that eight rows meet all banks.
 BURNISH_DEVICE int place(int row, int chunk) { return row * 128 + ((chunk ^ (row & 7)) << 4); }
@@ -159,37 +158,41 @@ constexpr int PARTS = SPLIT;  // of the sums of a tile, one from each block
 constexpr int PARTS = 1;
 #endif
 // Of the parts of a tile, each block of the cluster finishes the rows r with r % 8 / NEAR its own number.
-constexpr int ROWS = TILE_M / PARTS, NEAR = 8 / PARTS;
+constexpr int ROWS = TILE_M / PARTS, NEAR = 8 / PARTS, EIGHTS = TILE_N / 8;
 
-/// This block's sums into the tile [PARTS][ROWS][SUM_STRIDE] of f32 at `base` of the blocks that finish them, whose barrier
-/// `met` they arrive on; or, alone, into its own.
+/// This block's sums, f32, into those of the blocks that finish them, [PARTS][ROWS / NEAR][EIGHTS][NEAR][8], which is the order in
+/// which the threads of a warp hold them: those of others arrive on their barrier `met`, as do the warps of their own.
 BURNISH_DEVICE void put_sums(const float (&sums)[FRAGMENTS_M][FRAGMENTS_N][4], uint32_t base, int part, uint32_t met) {
   const int lane = threadIdx.x & 31, warp = threadIdx.x / 32;
   const int m = warp % WARPS_M * WARP_M, n = warp / WARPS_M * WARP_N + lane % 4 * 2;
-  const int row = lane / 4 % NEAR;
+  const int row = lane / 4 % NEAR, owner = lane / 4 / NEAR;
+  float* const own = reinterpret_cast<float*>(shared + (base - shared_address(shared)));
 #if __CUDA_ARCH__ >= 900
-  if constexpr (PARTS > 1) {
-    base = address_in_block(base, lane / 4 / NEAR);
-    met = address_in_block(met, lane / 4 / NEAR);
-  }
+  const uint32_t there = PARTS > 1 ? address_in_block(base, owner) : 0, barrier = PARTS > 1 ? address_in_block(met, owner) : 0;
 #endif
 #pragma unroll
   for (int i = 0; i < FRAGMENTS_M; ++i)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int at = (part * ROWS + (m / 8 + i * 2 + half) * NEAR + row) * SUM_STRIDE + n;
+      const int at = part * (ROWS * TILE_N) + (((m / 8 + i * 2 + half) * EIGHTS + n / 8) * NEAR + row) * 8 + n % 8;
 #pragma unroll
       for (int j = 0; j < FRAGMENTS_N; ++j) {
         const float x = sums[i][j][half * 2], y = sums[i][j][half * 2 + 1];
 #if __CUDA_ARCH__ >= 900
-        if constexpr (PARTS > 1) {
-          send(base + (at + j * 8) * 4, x, y, met);
+        if (PARTS > 1 && owner != part) {
+          send(there + (at + j * (NEAR * 8)) * 4, x, y, barrier);
           continue;
         }
 #endif
-        *reinterpret_cast<float2*>(reinterpret_cast<float*>(shared) + at + j * 8) = make_float2(x, y);
+        *reinterpret_cast<float2*>(own + at + j * (NEAR * 8)) = make_float2(x, y);
       }
     }
+#if __CUDA_ARCH__ >= 900
+  if constexpr (PARTS > 1) {
+    __syncwarp();
+    if (lane == 0) barrier_arrive(met);
+  }
+#endif
 }
 
 constexpr int GROUP = VECTOR > 4 ? VECTOR : 4;  // elements that a thread sums and finishes at once
@@ -237,9 +240,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
   __shared__ uint64_t arrived[STAGES], met;
   if (threadIdx.x == 0) {
     for (int i = 0; i < STAGES; ++i) barrier_init(shared_address(&arrived[i]), 1);
-    barrier_init(shared_address(&met), 1);
+    barrier_init(shared_address(&met), 1 + THREADS / 32);
     barrier_init_done();
-    if constexpr (SPLIT > 1) barrier_expect(shared_address(&met), TILE_M * TILE_N * 4);
+    if constexpr (SPLIT > 1) barrier_expect(shared_address(&met), ROWS * TILE_N * 4 * (SPLIT - 1));
   }
   if constexpr (SPLIT > 1) cluster_meet();
   else __syncthreads();
@@ -300,17 +303,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
 
   // A thread finishes groups of elements of several outputs, THREADS apart; what their ends read of the first few is on its
   // way since before the products where that takes few registers.
-  constexpr int PER_ROW = TILE_N / GROUP, OUTPUTS = ROWS * PER_ROW, EACH = (OUTPUTS + THREADS - 1) / THREADS, CHUNK = EACH < 4 ? EACH : 4;
+  constexpr int PIECES = 8 / GROUP, OUTPUTS = ROWS * TILE_N / GROUP, EACH = (OUTPUTS + THREADS - 1) / THREADS, CHUNK = EACH < 4 ? EACH : 4;
   constexpr bool EARLY = EACH <= 2 && (SPLIT == 1 || PARTS > 1);
-  const auto row_of = [&](int i) {
-    const int row = i / PER_ROW;
-    return PARTS > 1 ? row / NEAR * 8 + part * NEAR + row % NEAR : row;
-  };
+  const auto row_of = [&](int i) { return i / (PIECES * NEAR * EIGHTS) * 8 + (PARTS > 1 ? part * NEAR : 0) + i / PIECES % NEAR; };
+  const auto column_of = [&](int i) { return i / (PIECES * NEAR) % EIGHTS * 8 + i % PIECES * GROUP; };
   Group groups[CHUNK];
   const auto load = [&](int begin) {
 #pragma unroll
     for (int each = 0; each < CHUNK; ++each)
-      if (const int i = begin + each * THREADS; i < OUTPUTS) groups[each].load(p, s, m0, n0, z, row_of(i), i % PER_ROW * GROUP);
+      if (const int i = begin + each * THREADS; i < OUTPUTS) groups[each].load(p, s, m0, n0, z, row_of(i), column_of(i));
   };
   if constexpr (EARLY) load(threadIdx.x);
 
@@ -353,7 +354,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
 #if __CUDA_ARCH__ < 900
   if constexpr (SPLIT > 1) {  // no clusters: sums go to the workspace, and the kernel `meet` finishes them
     float* to = reinterpret_cast<float*>(p.workspace) + ((int64_t(blockIdx.z) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x) * (TILE_M * TILE_N);
-    for (int i = threadIdx.x; i < TILE_M * TILE_N; i += THREADS) to[i] = tile_sums[i / TILE_N * SUM_STRIDE + i % TILE_N];
+    for (int i = threadIdx.x; i < TILE_M * TILE_N; i += THREADS) to[i] = tile_sums[i];  // in the same order
     return;
   }
 #endif
@@ -363,17 +364,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     if (!EARLY || finished > 0) load(begin);
 #pragma unroll
     for (int which = 0; which < CHUNK; ++which) {
-      const int i = begin + which * THREADS, row = i / PER_ROW, column = i % PER_ROW * GROUP;
+      const int i = begin + which * THREADS;
       if (i >= OUTPUTS) break;
       float total[GROUP] = {};
 #pragma unroll
       for (int each = 0; each < PARTS; ++each)
 #pragma unroll
         for (int v = 0; v < GROUP; v += 4) {
-          const float4 x = *reinterpret_cast<const float4*>(tile_sums + (each * ROWS + row) * SUM_STRIDE + column + v);
+          const float4 x = *reinterpret_cast<const float4*>(tile_sums + each * (ROWS * TILE_N) + i * GROUP + v);
           total[v] += x.x; total[v + 1] += x.y; total[v + 2] += x.z; total[v + 3] += x.w;
         }
-      finish(p, s, m0, n0, z, row_of(i), column, total, groups[which]);
+      finish(p, s, m0, n0, z, row_of(i), column_of(i), total, groups[which]);
     }
   }
 }
@@ -384,15 +385,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) meet(const Operands p, con
   const int m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * TILE_N, z = blockIdx.z;
   const int64_t plane = int64_t(gridDim.x) * gridDim.y * (TILE_M * TILE_N);
   const float* from = reinterpret_cast<const float*>(p.workspace) + int64_t(z) * SPLIT * plane + (int64_t(blockIdx.y) * gridDim.x + blockIdx.x) * (TILE_M * TILE_N);
-  constexpr int GROUPS = TILE_M * TILE_N / GROUP, PER_ROW = TILE_N / GROUP;
+  constexpr int GROUPS = TILE_M * TILE_N / GROUP, PIECES = 8 / GROUP;
   for (int i = threadIdx.x; i < GROUPS; i += THREADS) {
     float total[GROUP] = {};
     for (int block = 0; block < SPLIT; ++block)
 #pragma unroll
       for (int v = 0; v < GROUP; ++v) total[v] += from[block * plane + i * GROUP + v];
+    const int row = i / (PIECES * 8 * EIGHTS) * 8 + i / PIECES % 8, column = i / (PIECES * 8) % EIGHTS * 8 + i % PIECES * GROUP;
     Group group;
-    group.load(p, s, m0, n0, z, i / PER_ROW, i % PER_ROW * GROUP);
-    finish(p, s, m0, n0, z, i / PER_ROW, i % PER_ROW * GROUP, total, group);
+    group.load(p, s, m0, n0, z, row, column);
+    finish(p, s, m0, n0, z, row, column, total, group);
   }
 }
 #endif
