@@ -17,6 +17,8 @@ TABLE = Path(__file__).resolve().parent.parent / "bench" / "torch_table"
 sys.path.insert(0, str(TABLE))
 
 import report  # noqa: E402
+import subjects  # noqa: E402
+import torch  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -30,6 +32,12 @@ def row(name: str, pytorch: float, ours: float, theirs: float | None = None) -> 
 def state(*rows: dict[str, Any]) -> dict[str, Any]:
     facts = {"device": "cpu", "precision": "fp32", "calls": 50, "chip": "Chip <A&B>", "threads": 2, "date": "2026-01-01"}
     return facts | {"versions": {"torch": "9"}, "rows": list(rows)}
+
+
+@pytest.mark.parametrize("name", ["alexnet", "fcn_resnet50"])
+def test_subjects_are_in_eval_mode(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subjects.sound_weights, "image_model", lambda _: torch.nn.Identity().eval())
+    assert not any(module.training for module in subjects.make(name).modules())
 
 
 def test_means_are_geometric_and_of_groups() -> None:

@@ -62,7 +62,8 @@ class Epilogue {
   void add_sizes(Sizes& sizes) const;
   std::string text() const;
   /// The same in two, so that loads of many elements are under way together: `Loaded load_operands(p, s, row,
-  /// n)`, and epilogue() with a Loaded behind its sums.
+  /// n)`, and epilogue() with a Loaded behind its sums; of windows of pixels, whose first it is handed, there
+  /// is this only.
   std::string text_in_parts() const;
   /// `fetch_operands(p, s, n)`, which asks L2 for what the epilogue will read of weights for column n of
   /// s.columns and its neighbours in 64 bytes.
@@ -77,9 +78,12 @@ class Epilogue {
   static std::optional<Operand> operand(const ir::TensorType& type, const std::vector<ir::Dim>& shape,
                                         bool conv);
   std::string place(size_t i) const;
-  std::string loads_text() const;
+  std::string load_text(size_t i) const;
+  /// Of what `body` knows the operands in.
   std::string results_text(BodyText& body) const;
   std::string stores_text() const;
+  /// The inside of epilogue(), once the operands not among `loads` are there.
+  std::string end_text(const std::string& loads, const std::string& results) const;
 
   const device::Problem& problem_;
   const Contraction& contraction_;

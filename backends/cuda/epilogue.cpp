@@ -118,25 +118,18 @@ std::string Epilogue::place(size_t i) const {
   return text + fmt::format(" + image * s.e{0}_batch + pixel * s.e{0}_row)", i);
 }
 
-std::string Epilogue::loads_text() const {
-  std::string text;
-  if (!by_rows_) text += "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
-  for (size_t i = 0; i < values_.size(); ++i) {
-    const Operand& each = operands_[i];
-    const std::string type = compute_type(each.dtype), memory = memory_type(each.dtype);
-    text += fmt::format("  {} in{}[VECTOR];\n", type, i);
-    if (each.column.is(1))
-      text += fmt::format("  load<{}, VECTOR>(in{}, {});\n", memory, i, place(i));
-    else
-      text += fmt::format(
-          "#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) in{}[j] = widen<{}>(({})[j * s.e{}_column]);\n",
-          i, memory, place(i), i);
-  }
-  return text;
+std::string Epilogue::load_text(size_t i) const {
+  const Operand& each = operands_[i];
+  const std::string type = compute_type(each.dtype), memory = memory_type(each.dtype);
+  const std::string text = fmt::format("  {} in{}[VECTOR];\n", type, i);
+  if (each.column.is(1)) return text + fmt::format("  load<{}, VECTOR>(in{}, {});\n", memory, i, place(i));
+  return text + fmt::format(
+                    "#pragma unroll\n  for (int j = 0; j < VECTOR; ++j) in{}[j] = widen<{}>(({})[j * "
+                    "s.e{}_column]);\n",
+                    i, memory, place(i), i);
 }
 
 std::string Epilogue::results_text(BodyText& body) const {
-  for (size_t i = 0; i < values_.size(); ++i) body.define(values_[i], fmt::format("in{}[j]", i));
   std::string sum = contraction_.pooled ? "sums[each][j]" : "sums[j]";
   if (contraction_.bias >= 0)
     sum += " + " + body.name(problem_.body().inputs()[static_cast<size_t>(contraction_.bias)]);
@@ -183,28 +176,35 @@ std::string Epilogue::fetch_text() const {
   return text + "}\n";
 }
 
-std::string Epilogue::text() const {
-  BodyText body(problem_);
-  const std::string results = results_text(body);
+std::string Epilogue::end_text(const std::string& loads, const std::string& results) const {
+  const std::string place_text =
+      by_rows_ ? "" : "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
   std::string text;
   for (size_t at = values_.size(); at < operands_.size(); ++at)
     text += fmt::format("  {} out{}[VECTOR];\n", compute_type(operands_[at].dtype), at - values_.size());
-  if (contraction_.pooled) {
-    text +=
-        "#pragma unroll\n  for (int each = 0; each < 4; ++each) {\n"
-        "  const int row = first + each % 2 + each / 2 * s.out_width;\n" +
-        loads_text() + results +
-        "  }\n  const int row = first / s.out_width / 2 * (s.out_width / 2) + first % s.out_width / 2;\n";
-    if (!by_rows_) text += "  const int image = row / (s.rows / 4), pixel = row - image * (s.rows / 4);\n";
-  } else {
-    text += loads_text() + results;
+  if (!contraction_.pooled) return text + place_text + loads + results + stores_text();
+  text +=
+      "#pragma unroll\n  for (int each = 0; each < 4; ++each) {\n  const int row = first + each % 2 + each / "
+      "2 * s.out_width;\n" +
+      place_text + loads + results +
+      "  }\n  const int row = first / s.out_width / 2 * (s.out_width / 2) + first % s.out_width / 2;\n";
+  if (!by_rows_) text += "  const int image = row / (s.rows / 4), pixel = row - image * (s.rows / 4);\n";
+  return text + stores_text();
+}
+
+std::string Epilogue::text() const {
+  require(!contraction_.pooled, "internal: an epilogue of windows comes in parts");
+  BodyText body(problem_);
+  std::string loads;
+  for (size_t i = 0; i < values_.size(); ++i) {
+    loads += load_text(i);
+    body.define(values_[i], fmt::format("in{}[j]", i));
   }
+  const std::string results = results_text(body);
   return fmt::format("constexpr int VECTOR = {};\n", vector_) + body.functions() +
-         fmt::format(
-             "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int {}, int n, const float "
-             "(&sums){}[VECTOR]) {{\n",
-             contraction_.pooled ? "first" : "row", contraction_.pooled ? "[4]" : "") +
-         text + stores_text() + "}\n";
+         "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int row, int n, const float "
+         "(&sums)[VECTOR]) {\n" +
+         end_text(loads, results) + "}\n";
 }
 
 }  // namespace burnish::cuda
