@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cases.h"
 #include "device/device.h"
 #include "problems.h"
 #include "tune/oracle.h"
@@ -43,6 +44,30 @@ TEST_P(Gpu, EveryCandidateAgreesWithTheReference) {
             EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
       }
     }
+  }
+}
+
+// What a sanitizer, under which kernels run many times slower, is to see: bench/cuda/sanitize.sh.
+TEST_P(Gpu, EveryCandidateOnceAgreesWithTheReference) {
+  const std::shared_ptr<device::Device> device = gpu();
+  if (!device) GTEST_SKIP() << "there is no GPU";
+  ASSERT_TRUE(any_wanted(*device)) << "BURNISH_TEST_TACTIC names no tactic";
+  const auto any = [](const auto&) { return true; };
+  const auto kind = [](const device::Tactic& tactic, const device::Candidate& candidate,
+                       const device::Problem& problem) {
+    return candidate.id + " " + std::string(dtype_name(problem.input(0).dtype)) +
+           (tactic.name() == "cuda.per_element" ? problem.op(0).name : "");
+  };
+  const std::vector<cuda_tests::Case> all = cuda_tests::cases(*device, any, any, kind);
+  for (size_t i = GetParam(); i < all.size(); i += cuda_tests::shares) {
+    const device::Problem& problem = all[i].problem;
+    const std::vector<Tensor> expected = tune::expected_outputs(problem);
+    for (const auto& [tactic, candidates] : all[i].ways)
+      for (const device::Candidate& candidate : candidates) {
+        SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + problem.text());
+        EXPECT_NO_THROW(
+            EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
+      }
   }
 }
 

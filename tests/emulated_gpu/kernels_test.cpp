@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <set>
 
+#include "cases.h"
 #include "cuda/device.h"
 #include "cuda/generated.h"
 #include "cuda/tactics.h"
@@ -51,41 +51,24 @@ std::string kind_of(const std::string& id) {
          id.substr(std::min(how, id.size()));
 }
 
-/// A problem, with the candidates of each tactic to run of it.
-struct Case {
-  device::Problem problem;
-  std::vector<std::pair<const GeneratedTactic*, std::vector<device::Candidate>>> ways;
-};
-
 /// Small problems such that every tactic wanted is there with every kind of candidate once; all that the host
 /// runs in a few seconds where BURNISH_CHECK_ALL is set.
-std::vector<Case> cases(EmulatedGpu& gpu) {
+std::vector<cuda_tests::Case> cases(EmulatedGpu& gpu) {
   const bool everything = std::getenv("BURNISH_CHECK_ALL") != nullptr;
   const int64_t most_elements = everything ? 300000 : 30000;
-  std::set<std::string> met;
-  std::vector<Case> found;
-  for (const std::string& text : cuda_tests::small_problems()) {
-    Case each{device::Problem::parse(text), {}};
-    if (!tune::can_be_tried(each.problem) || largest_operand(each.problem) > most_elements) continue;
-    for (const device::Tactic* tactic : gpu.tactics()) {
-      const auto* generated = dynamic_cast<const GeneratedTactic*>(tactic);
-      if (!generated || !cuda_tests::wanted(tactic->name())) continue;
-      if (!device::runs(*tactic, each.problem, gpu.info())) continue;
-      std::vector<device::Candidate> chosen;
-      for (const device::Candidate& candidate : generated->candidates(each.problem, gpu)) {
-        std::string name = tactic->name() + kind_of(candidate.id);
-        if (tactic->name() == "cuda.per_element") name += each.problem.op(0).name;
-        if (met.insert(name).second || everything) chosen.push_back(candidate);
-      }
-      if (!chosen.empty()) each.ways.emplace_back(generated, std::move(chosen));
-    }
-    if (!each.ways.empty()) found.push_back(std::move(each));
-  }
-  return found;
+  const auto fits = [=](const device::Problem& problem) { return largest_operand(problem) <= most_elements; };
+  const auto generated = [](const device::Tactic& tactic) {
+    return dynamic_cast<const GeneratedTactic*>(&tactic) != nullptr;
+  };
+  const auto kind = [](const device::Tactic& tactic, const device::Candidate& candidate,
+                       const device::Problem& problem) {
+    return kind_of(candidate.id) + (tactic.name() == "cuda.per_element" ? problem.op(0).name : "");
+  };
+  return cuda_tests::cases(gpu, fits, generated, everything ? cuda_tests::Kind() : kind);
 }
 
 void run_share(size_t share, const std::shared_ptr<EmulatedGpu>& gpu) {
-  const std::vector<Case> all = cases(*gpu);
+  const std::vector<cuda_tests::Case> all = cases(*gpu);
   for (size_t i = share; i < all.size(); i += cuda_tests::shares) {
     const device::Problem& problem = all[i].problem;
     tune::Trial trial(problem, tune::expected_outputs(problem), *gpu);
