@@ -145,7 +145,8 @@ def test_a_users_script_is_type_checked(tmp_path: Path) -> None:
 @slow
 def test_the_wheel_runs_on_other_linuxes_with_onednn_inside(wheel: Path, repaired: Path) -> None:
     assert "manylinux" in repaired.name
-    assert f'platform tag:\n"{repaired.stem.split("-")[-1]}"' in run(wheel.parent, sys.executable, "-m", "auditwheel", "show", repaired)
+    shown = run(wheel.parent, sys.executable, "-m", "auditwheel", "show", repaired)
+    assert f'platform tag: "{repaired.stem.split("-")[-1]}"' in " ".join(shown.split())  # versions break lines elsewhere
 
 
 @slow
