@@ -78,6 +78,7 @@ class Epilogue {
   static std::optional<Operand> operand(const ir::TensorType& type, const std::vector<ir::Dim>& shape,
                                         bool conv);
   std::string place(size_t i) const;
+  std::string row_text() const;  ///< the image and the pixel that a row is, where place() wants them
   std::string load_text(size_t i) const;
   /// Of what `body` knows the operands in.
   std::string results_text(BodyText& body) const;

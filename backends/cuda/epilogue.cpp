@@ -118,6 +118,10 @@ std::string Epilogue::place(size_t i) const {
   return text + fmt::format(" + image * s.e{0}_batch + pixel * s.e{0}_row)", i);
 }
 
+std::string Epilogue::row_text() const {
+  return by_rows_ ? "" : "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
+}
+
 std::string Epilogue::load_text(size_t i) const {
   const Operand& each = operands_[i];
   const std::string type = compute_type(each.dtype), memory = memory_type(each.dtype);
@@ -177,16 +181,14 @@ std::string Epilogue::fetch_text() const {
 }
 
 std::string Epilogue::end_text(const std::string& loads, const std::string& results) const {
-  const std::string place_text =
-      by_rows_ ? "" : "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
   std::string text;
   for (size_t at = values_.size(); at < operands_.size(); ++at)
     text += fmt::format("  {} out{}[VECTOR];\n", compute_type(operands_[at].dtype), at - values_.size());
-  if (!contraction_.pooled) return text + place_text + loads + results + stores_text();
+  if (!contraction_.pooled) return text + row_text() + loads + results + stores_text();
   text +=
       "#pragma unroll\n  for (int each = 0; each < 4; ++each) {\n  const int row = first + each % 2 + each / "
       "2 * s.out_width;\n" +
-      place_text + loads + results +
+      row_text() + loads + results +
       "  }\n  const int row = first / s.out_width / 2 * (s.out_width / 2) + first % s.out_width / 2;\n";
   if (!by_rows_) text += "  const int image = row / (s.rows / 4), pixel = row - image * (s.rows / 4);\n";
   return text + stores_text();

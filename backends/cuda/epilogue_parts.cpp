@@ -4,13 +4,11 @@ namespace burnish::cuda {
 
 std::string Epilogue::text_in_parts() const {
   BodyText body(problem_);
-  const std::string place_text =
-      by_rows_ ? "" : "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
   std::string members, early, late;
   for (size_t i = 0; i < values_.size(); ++i) {
     const Operand& each = operands_[i];
-    if (contraction_.pooled &&
-        !(each.row.is(0) && each.batch.is(0))) {  // four pixels' at once would be too many
+    const bool of_all_rows = each.row.is(0) && each.batch.is(0);
+    if (contraction_.pooled && !of_all_rows) {  // four pixels' at once would be too many
       late += load_text(i);
       body.define(values_[i], fmt::format("in{}[j]", i));
       continue;
@@ -32,7 +30,7 @@ std::string Epilogue::text_in_parts() const {
          members +
          "};\nBURNISH_DEVICE Loaded load_operands(const Operands& p, const Sizes& s, int row, int n) {\n"
          "  Loaded loaded;\n" +
-         place_text + early +
+         row_text() + early +
          "  return loaded;\n}\n"
          "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int " +
          (contraction_.pooled ? "first, int n, const float (&sums)[4][VECTOR]"

@@ -10,11 +10,18 @@ namespace {
 
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
+/// Of 64 columns mostly, by how many what a tile's end reads is ahead of it: as registers allow.
+int slices_ahead(const WgmmaConfig& config) {
+  if (config.blocks == 0) return config.tile_n <= 64 ? 4 : 1;
+  if (config.groups == 4) return 1;
+  return config.tile_n < 256 ? 3 : 2;
+}
+
 /// What the kernel calls End.
-std::string end_text(WgmmaEnd end, int ahead) {
+std::string end_text(const WgmmaConfig& config, WgmmaEnd end) {
   if (end == WgmmaEnd::exchange) return kernel_text("wgmma_exchange") + "using End = Exchange;\n";
   if (end == WgmmaEnd::pooled) return kernel_text("wgmma_pooled") + "using End = Pooled;\n";
-  return kernel_text("wgmma_direct") + fmt::format("using End = Direct<{}>;\n", ahead);
+  return kernel_text("wgmma_direct") + fmt::format("using End = Direct<{}>;\n", slices_ahead(config));
 }
 
 }  // namespace
@@ -52,10 +59,10 @@ std::vector<WgmmaConfig> WgmmaWork::staying(const WgmmaConfig& config, int multi
 }
 
 std::string WgmmaConfig::id() const {
-  return fmt::format("{}x{}.s{}.k{}.c{}x{}", tile_m(), tile_n, stages, split, share_m, share_n) +
-         (blocks > 0 ? fmt::format(".p{}{}{}", blocks, fetches ? "f" : "",
-                                   fmt::format("{}{}", leads ? "l" : "", keeps ? "k" : ""))
-                     : "");
+  const std::string id =
+      fmt::format("{}x{}.s{}.k{}.c{}x{}", tile_m(), tile_n, stages, split, share_m, share_n);
+  if (blocks == 0) return id;
+  return id + fmt::format(".p{}{}{}{}", blocks, fetches ? "f" : "", leads ? "l" : "", keeps ? "k" : "");
 }
 
 WgmmaConfig WgmmaConfig::parse(const std::string& id, std::string_view tactic) {
@@ -223,11 +230,7 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
                           contraction.total_rows.constant() > contraction.columns.constant();
   const int neighbours = config.neighbours(end);
   const Epilogue epilogue(problem, contraction, end == WgmmaEnd::pooled ? 4 : neighbours);
-  const int ahead = persistent            ? (config.groups == 4    ? 1
-                                             : config.tile_n < 256 ? 3
-                                                                   : 2)
-                    : config.tile_n <= 64 ? 4
-                                          : 1;  // as registers allow
+  require(!persistent || end != WgmmaEnd::exchange, "internal: sums of blocks that stay change no hands");
   return fmt::format("using Element = {};\n", memory_type(contraction.dtype)) +
          constants_text({{"POOLED", contraction.pooled},
                          {"GROUPS_M", config.groups},
@@ -251,7 +254,7 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
          epilogue.text_in_parts() + (persistent ? "" : epilogue.fetch_text()) + "}\n#define BURNISH_WGMMA\n" +
          kernel_text("tensor_core") +
          warpgroup_product_text("multiply", config.tile_n, contraction.dtype, false, false) +
-         "namespace burnish {\n" + left + end_text(end, ahead) +
+         "namespace burnish {\n" + left + end_text(config, end) +
          kernel_text(persistent ? "wgmma_persistent" : "wgmma");
 }
 

@@ -25,41 +25,14 @@ bool any_wanted(const device::Device& device) {
                      [](const device::Tactic* tactic) { return cuda_tests::wanted(tactic->name()); });
 }
 
-/// Each takes its share of the problems, so that they can run side by side.
-class Gpu : public testing::TestWithParam<size_t> {};
-
-TEST_P(Gpu, EveryCandidateAgreesWithTheReference) {
-  const std::shared_ptr<device::Device> device = gpu();
-  if (!device) GTEST_SKIP() << "there is no GPU";
-  ASSERT_TRUE(any_wanted(*device)) << "BURNISH_TEST_TACTIC names no tactic";
-  for (const std::string& text : cuda_tests::share_of_problems(GetParam())) {
-    const device::Problem problem = device::Problem::parse(text);
-    if (!tune::can_be_tried(problem)) continue;  // indices: the networks' tests cover them
-    const std::vector<Tensor> expected = tune::expected_outputs(problem);
-    for (const device::Tactic* tactic : device->tactics()) {
-      if (!cuda_tests::wanted(tactic->name()) || !device::runs(*tactic, problem, device->info())) continue;
-      for (const device::Candidate& candidate : tactic->candidates(problem, *device)) {
-        SCOPED_TRACE(tactic->name() + " " + candidate.id + " of " + text);
-        EXPECT_NO_THROW(
-            EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
-      }
-    }
-  }
-}
-
-// What a sanitizer, under which kernels run many times slower, is to see: bench/cuda/sanitize.sh.
-TEST_P(Gpu, EveryCandidateOnceAgreesWithTheReference) {
+/// Runs one share of the cases that cuda_tests::cases() gives for `kind`.
+void run_share(size_t share, const cuda_tests::Kind& kind) {
   const std::shared_ptr<device::Device> device = gpu();
   if (!device) GTEST_SKIP() << "there is no GPU";
   ASSERT_TRUE(any_wanted(*device)) << "BURNISH_TEST_TACTIC names no tactic";
   const auto any = [](const auto&) { return true; };
-  const auto kind = [](const device::Tactic& tactic, const device::Candidate& candidate,
-                       const device::Problem& problem) {
-    return candidate.id + " " + std::string(dtype_name(problem.input(0).dtype)) +
-           (tactic.name() == "cuda.per_element" ? problem.op(0).name : "");
-  };
   const std::vector<cuda_tests::Case> all = cuda_tests::cases(*device, any, any, kind);
-  for (size_t i = GetParam(); i < all.size(); i += cuda_tests::shares) {
+  for (size_t i = share; i < all.size(); i += cuda_tests::shares) {
     const device::Problem& problem = all[i].problem;
     const std::vector<Tensor> expected = tune::expected_outputs(problem);
     for (const auto& [tactic, candidates] : all[i].ways)
@@ -69,6 +42,20 @@ TEST_P(Gpu, EveryCandidateOnceAgreesWithTheReference) {
             EXPECT_EQ(tune::try_candidate(problem, *tactic, candidate, expected, *device, 1).wrong, ""));
       }
   }
+}
+
+/// Each takes its share of the problems, so that they can run side by side.
+class Gpu : public testing::TestWithParam<size_t> {};
+
+TEST_P(Gpu, EveryCandidateAgreesWithTheReference) { run_share(GetParam(), nullptr); }
+
+// What a sanitizer, under which kernels run many times slower, is to see: bench/cuda/sanitize.sh.
+TEST_P(Gpu, OneOfEachCandidateAgreesWithTheReference) {
+  run_share(GetParam(), [](const device::Tactic& tactic, const device::Candidate& candidate,
+                           const device::Problem& problem) {
+    return candidate.id + " " + std::string(dtype_name(problem.input(0).dtype)) +
+           (tactic.name() == "cuda.per_element" ? problem.op(0).name : "");
+  });
 }
 
 TEST_P(Gpu, KernelsOfAnOlderArchitectureRunHere) {
