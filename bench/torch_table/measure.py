@@ -14,14 +14,14 @@ Of several of these processes with the same --lock FILE one at a time tunes and 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fcntl
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
@@ -37,13 +37,44 @@ LEAST_WARM_UP = 3  # calls
 Timing = dict[str, float]
 
 
-@contextlib.contextmanager
-def alone(lock: Path | None) -> Iterator[None]:
-    """Hold the lock file, if there is one, of those that measure on this machine."""
-    with contextlib.ExitStack() as stack:
-        if lock:
-            fcntl.flock(stack.enter_context(open(lock, "w")), fcntl.LOCK_EX)
-        yield
+class Turn:
+    """One process's turn among those that measure on this machine: it has the lock file, if there is one, from take() on.
+
+    With a GPU, those that wait keep off one processor, so that the thread that enqueues what is timed has that to itself.
+    """
+
+    def __init__(self, lock: Path | None, on_gpu: bool) -> None:
+        self._lock = lock
+        self._held: IO[str] | None = None
+        self._processors = sorted(os.sched_getaffinity(0))
+        self._keeps_off = lock is not None and on_gpu and len(self._processors) > 1
+        self.waited = 0.0  # seconds
+        if self._keeps_off:
+            os.sched_setaffinity(0, self._processors[1:])
+
+    def take(self) -> None:
+        """Waits for the turn, which comes with all processors; does nothing where it has come already."""
+        if not self._lock or self._held:
+            return
+        start = time.monotonic()
+        self._held = open(self._lock, "w")  # noqa: SIM115 - it is closed, and so unlocked, by __exit__
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self.waited = time.monotonic() - start
+        if self._keeps_off:
+            os.sched_setaffinity(0, self._processors)
+
+    def pin(self) -> None:
+        """What is timed follows."""
+        self.take()
+        if self._keeps_off:
+            os.sched_setaffinity(0, self._processors[:1])
+
+    def __enter__(self) -> Turn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._held:
+            self._held.close()
 
 
 def timed(call: Callable[[], object], count: int, on_gpu: bool) -> Timing:
@@ -79,32 +110,33 @@ def relative_l2(actual: Any, expected: Any) -> float:
     return float(max(((a.double() - b.double()).norm() / b.double().norm()).item() for a, b in pairs))
 
 
-def measure_burnish(model: nn.Module, x: tuple[Tensor, ...], precision: str, count: int, lock: Path | None) -> dict[str, Any]:
+def measure_burnish(model: nn.Module, x: tuple[Tensor, ...], precision: str, count: int, turn: Turn) -> dict[str, Any]:
     """Eager PyTorch and Burnish on the same module and input, where they lie; and what both gave, on the CPU in FP32."""
     import burnish
 
     on_gpu = x[0].is_cuda
-    with alone(lock):  # a build times its candidates
-        start = time.monotonic()
-        fast = burnish.compile(model, x, precision=precision, device="cuda" if on_gpu else "cpu", progress=False)
-        result: dict[str, Any] = {"build_seconds": time.monotonic() - start}
-        for way, call in (("pytorch", model), ("burnish", fast)):
-            result[f"{way}_outputs"] = [tensor.to("cpu", torch.float32) for tensor in flatten(call(*x))]
-            result[way] = timed(lambda: call(*x), count, on_gpu)
+    start = time.monotonic()
+    # The first word of progress comes when the module is exported; what follows times its candidates.
+    fast = burnish.compile(model, x, precision=precision, device="cuda" if on_gpu else "cpu", progress=lambda *_: turn.take())
+    result: dict[str, Any] = {"build_seconds": time.monotonic() - start - turn.waited}
+    turn.pin()
+    for way, call in (("pytorch", model), ("burnish", fast)):
+        result[f"{way}_outputs"] = [tensor.to("cpu", torch.float32) for tensor in flatten(call(*x))]
+        result[way] = timed(lambda: call(*x), count, on_gpu)
     return result
 
 
-def measure_torch_compile(model: nn.Module, x: tuple[Tensor, ...], count: int, lock: Path | None) -> dict[str, Any]:
+def measure_torch_compile(model: nn.Module, x: tuple[Tensor, ...], count: int, turn: Turn) -> dict[str, Any]:
     """torch.compile with its defaults."""
     fast = torch.compile(model)
     start = time.monotonic()
     fast(*x)
     seconds = time.monotonic() - start
-    with alone(lock):
-        return {"build_seconds": seconds, "torch.compile": timed(lambda: fast(*x), count, x[0].is_cuda)}
+    turn.pin()
+    return {"build_seconds": seconds, "torch.compile": timed(lambda: fast(*x), count, x[0].is_cuda)}
 
 
-def measure(way: str, name: str, device: str, precision: str, count: int, lock: Path | None) -> dict[str, Any]:
+def measure(way: str, name: str, device: str, precision: str, count: int, turn: Turn) -> dict[str, Any]:
     """The numbers of one model measured in one way; raises what goes wrong."""
     # A fair FP32 is FP32: PyTorch's convolutions would take TF32 unasked.
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
@@ -115,8 +147,8 @@ def measure(way: str, name: str, device: str, precision: str, count: int, lock: 
     model, x = model.to(device, dtype), tuple(tensor.to(device) for tensor in given)
     result: dict[str, Any] = {"shapes": [list(tensor.shape) for tensor in x], "dtype": str(dtype).removeprefix("torch.")}
     if way == "torch.compile":
-        return result | measure_torch_compile(model, x, count, lock)
-    result |= measure_burnish(model, x, precision, count, lock)
+        return result | measure_torch_compile(model, x, count, turn)
+    result |= measure_burnish(model, x, precision, count, turn)
     outputs, eager = (result.pop(key) for key in ("burnish_outputs", "pytorch_outputs"))
     result["max_error"] = largest_difference(outputs, eager)
     result["relative_l2"] = relative_l2(outputs, exact)
@@ -133,8 +165,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--lock", type=Path, metavar="FILE")
     options = parser.parse_args()
-    with torch.no_grad():
-        print(json.dumps(measure(options.way, options.model, options.device, options.precision, options.calls, options.lock)))
+    with torch.no_grad(), Turn(options.lock, options.device == "cuda") as turn:
+        print(json.dumps(measure(options.way, options.model, options.device, options.precision, options.calls, turn)))
 
 
 if __name__ == "__main__":
