@@ -37,20 +37,28 @@ LEAST_WARM_UP = 3  # calls
 Timing = dict[str, float]
 
 
+def siblings(processor: int) -> set[int]:
+    """The processors of Linux's that are threads of one core with this one, which is among them."""
+    listed = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list").read_text()
+    ranges = [part.split("-") for part in listed.split(",")]
+    return {number for ends in ranges for number in range(int(ends[0]), int(ends[-1]) + 1)}
+
+
 class Turn:
     """One process's turn among those that measure on this machine: it has the lock file, if there is one, from take() on.
 
-    With a GPU, those that wait keep off one processor, so that the thread that enqueues what is timed has that to itself.
+    With a GPU, those that wait keep off one core, so that the thread that enqueues what is timed has that to itself.
     """
 
     def __init__(self, lock: Path | None, on_gpu: bool) -> None:
         self._lock = lock
         self._held: IO[str] | None = None
         self._processors = sorted(os.sched_getaffinity(0))
-        self._keeps_off = lock is not None and on_gpu and len(self._processors) > 1
+        others = set(self._processors) - siblings(self._processors[0])
+        self._keeps_off = lock is not None and on_gpu and len(others) > 0
         self.waited = 0.0  # seconds
         if self._keeps_off:
-            os.sched_setaffinity(0, self._processors[1:])
+            os.sched_setaffinity(0, others)
 
     def take(self) -> None:
         """Waits for the turn, which comes with all processors; does nothing where it has come already."""
