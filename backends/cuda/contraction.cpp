@@ -193,7 +193,8 @@ Support Contraction::analyse(const Problem& problem, Contraction& into, bool pro
   }
   if (!found) return Support::no("no contraction");
   const ir::Node& node = problem.node(into.node);
-  const bool conv = node.op == &ops::def::conv;
+  const bool transposed = node.op == &ops::def::conv_transpose;
+  const bool conv = node.op == &ops::def::conv || transposed;
   if (!conv && node.op != &ops::def::matmul) return Support::no("{} has no such kernel", node.op->name);
   const ops::StridedSource left = ops::strided_source(problem.body(), node.inputs[0]);
   if (conv ? into.node > 0 && !prologue : left.moves.size() != into.node)
@@ -208,10 +209,12 @@ Support Contraction::analyse(const Problem& problem, Contraction& into, bool pro
   }
   into.dtype = problem.input(into.left).dtype;
   into.output = node.outputs[0];
+  if (transposed) return analyse_transposed(problem, node, into);
   return conv ? analyse_conv(problem, node, into) : analyse_matmul(problem, node, into);
 }
 
 void Contraction::take_pool(const Problem& problem) {
+  if (phases) return;
   const ir::Node& node = problem.node(problem.nodes().size() - 1);
   if (node.op != &ops::def::max_pool || node.outputs.size() != 1 || problem.output_count() != 1) return;
   const ir::Graph& body = problem.body();

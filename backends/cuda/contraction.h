@@ -31,6 +31,16 @@ struct Contraction {
   ir::ValueId output;   ///< what the contraction gives, before the body
   bool pooled = false;  ///< take_pool() found a pool at the body's end
 
+  /// Of a transposed convolution (transposed.cpp), as a convolution whose columns are, for each pixel of a
+  /// stride by a stride of the output, its channels.
+  struct Phases {
+    int64_t strides[2] = {1, 1};
+    int64_t before[2] = {0, 0};  ///< pixels of the first such square that lie before the output
+    ir::Dim channels = 1, height = 1, width = 1;  ///< of the output
+    bool whole = true;                            ///< no pixel lies outside of the output
+  };
+  std::optional<Phases> phases;
+
   /// Fills `into`, or says why the problem is none. Convolutions of one or two spatial dimensions. With
   /// `prologue`, pointwise ops may make a convolution's left operand of input `left`; node `node` tells of
   /// such.
@@ -74,11 +84,14 @@ class Epilogue {
     std::string pointer;
     DType dtype;
     ir::Dim batch, row, column;  // strides
+    ir::Dim line = 0;            // of phases, whose `row` is a pixel's
   };
   static std::optional<Operand> operand(const ir::TensorType& type, const std::vector<ir::Dim>& shape,
-                                        bool conv);
+                                        const Contraction& contraction);
   std::string place(size_t i) const;
-  std::string row_text() const;  ///< the image and the pixel that a row is, where place() wants them
+  /// The image and the pixel that a row is, where place() wants them; `leave` is done for one that is not
+  /// there.
+  std::string row_text(const char* leave) const;
   std::string load_text(size_t i) const;
   /// Of what `body` knows the operands in.
   std::string results_text(BodyText& body) const;
@@ -114,6 +127,11 @@ class Prologue {
   size_t nodes_;               // what stands before a product are moves
   std::vector<int> operands_;  // inputs of the problem
 };
+
+/// Fills `into` with a transposed convolution, or says why it has no kernel.
+Support analyse_transposed(const device::Problem& problem, const ir::Node& node, Contraction& into);
+/// Its weights [C, M, kernel...] as those of the convolution with phases: [phase and M, C, kernel...].
+Tensor weights_by_phases(const Contraction& contraction, const Tensor& weights);
 
 /// The first input of output 0's type that the body reads at the output's own place only, or -1.
 int reusable_input(const device::Problem& problem, const Contraction& contraction);

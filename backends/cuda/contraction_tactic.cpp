@@ -21,9 +21,10 @@ std::vector<Tensor> ContractionTactic::pack(const Problem& problem, const device
                                             std::span<const Tensor> weights, device::Device& device) const {
   std::vector<Tensor> packed = Tactic::pack(problem, candidate, weights, device);
   const Contraction contraction = contraction_of(problem);
-  if (contraction.right_is_weight(problem))
-    packed[static_cast<size_t>(weight_order(problem, contraction.right))] =
-        pack_right(contraction, candidate.id, weights[static_cast<size_t>(contraction.right)]);
+  if (!contraction.right_is_weight(problem)) return packed;
+  const Tensor& weight = weights[static_cast<size_t>(contraction.right)];
+  packed[static_cast<size_t>(weight_order(problem, contraction.right))] = pack_right(
+      contraction, candidate.id, contraction.phases ? weights_by_phases(contraction, weight) : weight);
   return packed;
 }
 

@@ -126,7 +126,7 @@ std::optional<Shape::Activation> activation_of(const ir::Node& node) {
 Support analyse(const Problem& problem, Shape& shape) {
   if (Support support = Contraction::analyse(problem, shape.contraction); !support) return support;
   const Contraction& c = shape.contraction;
-  if (!c.conv || problem.input(c.left).rank() != 4) return Support::no("no convolution over two dimensions");
+  if (!c.conv || c.phases || problem.input(c.left).rank() != 4) return Support::no("no convolution over two dimensions");
   if (c.dtype != DType::f16 && c.dtype != DType::bf16) return Support::no("it takes f16 and bf16");
   if (c.groups > 1) return Support::no("groups are left to our own kernels");
   if (c.node != 0) return Support::no("ops before the convolution");

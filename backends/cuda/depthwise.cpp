@@ -173,7 +173,7 @@ class Depthwise : public ContractionTactic {
   /// All channels are columns.
   Support analyse(const Problem& problem, Contraction& c) const override {
     if (Support support = Contraction::analyse(problem, c); !support) return support;
-    if (!c.conv || !c.channels.is(1) || !c.columns.is(1)) return Support::no("not depthwise");
+    if (!c.conv || c.phases || !c.channels.is(1) || !c.columns.is(1)) return Support::no("not depthwise");
     if (!c.right_is_weight(problem)) return Support::no("its weights are not known at build");
     if (!is_floating(c.dtype) || c.dtype == DType::f64) return Support::no("it takes f32, f16 and bf16");
     if (problem.input(c.left).layout != ir::Layout::nhwc) return Support::no("it takes nhwc");

@@ -8,13 +8,17 @@ using device::Problem;
 using ir::Dim;
 
 std::optional<Epilogue::Operand> Epilogue::operand(const ir::TensorType& type, const std::vector<Dim>& shape,
-                                                   bool conv) {
+                                                   const Contraction& contraction) {
   const auto strides = broadcast_strides(type, shape);
   if (!strides) return std::nullopt;
   const size_t rank = shape.size();
   std::optional<Dim> batch, row;
-  Operand operand{{}, type.dtype, 0, 0, conv ? (*strides)[1] : strides->back()};
-  if (conv) {
+  Operand operand{{}, type.dtype, 0, 0, contraction.conv ? (*strides)[1] : strides->back()};
+  if (contraction.phases) {
+    batch = strides->front();
+    row = strides->back();
+    if (rank == 4) operand.line = (*strides)[2];
+  } else if (contraction.conv) {
     batch = joint_stride(*strides, shape, 0, 1);
     row = joint_stride(*strides, shape, 2, rank);
   } else {
@@ -49,13 +53,13 @@ Support Epilogue::supports(const Problem& problem, const Contraction& contractio
     if (Support support = BodyText::supports(problem, i); !support) return support;
     for (ir::ValueId value : problem.node(i).inputs) {
       const int input = problem.input_index(value);
-      if (input >= 0 && !operand(problem.input(input), shape, contraction.conv))
+      if (input >= 0 && !operand(problem.input(input), shape, contraction))
         return Support::no("input {} is repeated in a way that has no kernel", input);
     }
   }
   for (int i = 0; i < problem.output_count(); ++i) {
     const std::vector<Dim> made = output_shape(contraction, shape);
-    if (!(problem.output(i).shape == made) || !operand(problem.output(i), made, contraction.conv))
+    if (!(problem.output(i).shape == made) || !operand(problem.output(i), made, contraction))
       return Support::no("an output is reshaped");
   }
   return Support::yes();
@@ -64,7 +68,8 @@ Support Epilogue::supports(const Problem& problem, const Contraction& contractio
 Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int most_vector)
     : problem_(problem), contraction_(contraction) {
   const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
-  const bool one = contraction.rows.is_constant() && contraction.total_rows == contraction.rows &&
+  by_rows_ = !contraction.phases;
+  const bool one = by_rows_ && contraction.rows.is_constant() && contraction.total_rows == contraction.rows &&
                    (contraction.conv || contraction.batch.is(1));
   const auto add = [&](Operand made, std::string pointer, const Dim& rows) {
     made.pointer = std::move(pointer);
@@ -75,7 +80,7 @@ Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int m
   const auto add_input = [&](ir::ValueId value, const ir::TensorType& type) {
     if (std::find(values_.begin(), values_.end(), value) != values_.end()) return;
     values_.push_back(value);
-    add(*operand(type, shape, contraction.conv), operand_pointer(problem, problem.input_index(value)),
+    add(*operand(type, shape, contraction), operand_pointer(problem, problem.input_index(value)),
         contraction.rows);
   };
   if (contraction.bias >= 0) {
@@ -87,7 +92,7 @@ Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int m
     for (ir::ValueId value : problem.node(i).inputs)
       if (const int input = problem.input_index(value); input >= 0) add_input(value, problem.input(input));
   for (int i = 0; i < problem.output_count(); ++i)
-    add(*operand(problem.output(i), problem.output(i).shape, contraction.conv), fmt::format("p.y{}", i),
+    add(*operand(problem.output(i), problem.output(i).shape, contraction), fmt::format("p.y{}", i),
         contraction.pooled ? ir::floor_div(contraction.rows, 4) : contraction.rows);
 
   int64_t bytes = 2;
@@ -96,9 +101,10 @@ Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int m
     return value.is_constant() ? value.constant() % by == 0 : ir::mod(value, by).is(0);
   };
   for (vector_ = std::min(static_cast<int>(16 / bytes), most_vector); vector_ > 1; vector_ /= 2) {
-    bool fits = divisible(contraction.columns, vector_);
+    bool fits = divisible(contraction.phases ? contraction.phases->channels : contraction.columns, vector_);
     for (const Operand& each : operands_)
-      if (each.column.is(1)) fits = fits && divisible(each.batch, vector_) && divisible(each.row, vector_);
+      if (each.column.is(1))
+        for (const Dim& stride : {each.batch, each.row, each.line}) fits = fits && divisible(stride, vector_);
     if (fits) break;
   }
 }
@@ -108,18 +114,38 @@ void Epilogue::add_sizes(Sizes& sizes) const {
     if (!by_rows_) sizes.add(fmt::format("e{}_batch", i), operands_[i].batch);
     sizes.add(fmt::format("e{}_row", i), operands_[i].row);
     sizes.add(fmt::format("e{}_column", i), operands_[i].column);
+    if (contraction_.phases) sizes.add(fmt::format("e{}_line", i), operands_[i].line);
   }
+  if (!contraction_.phases) return;
+  sizes.add("squares_across", contraction_.out_width);
+  sizes.add("phase_channels", contraction_.phases->channels);
+  sizes.add("y_height", contraction_.phases->height);
+  sizes.add("y_width", contraction_.phases->width);
 }
 
 std::string Epilogue::place(size_t i) const {
   const Operand& each = operands_[i];
-  std::string text = each.pointer + " + (n" + (each.column.is(1) ? "" : fmt::format(" * s.e{}_column", i));
+  std::string text = each.pointer + (contraction_.phases ? " + (channel" : " + (n") +
+                     (each.column.is(1) ? "" : fmt::format(" * s.e{}_column", i));
+  if (contraction_.phases)
+    return text + fmt::format(" + image * s.e{0}_batch + h * s.e{0}_line + w * s.e{0}_row)", i);
   if (by_rows_) return text + fmt::format(" + row * s.e{}_row)", i);
   return text + fmt::format(" + image * s.e{0}_batch + pixel * s.e{0}_row)", i);
 }
 
-std::string Epilogue::row_text() const {
-  return by_rows_ ? "" : "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
+std::string Epilogue::row_text(const char* leave) const {
+  if (by_rows_) return "";
+  std::string text = "  const int image = row / s.rows, pixel = row - image * s.rows;\n";
+  if (!contraction_.phases) return text;
+  const Contraction::Phases& phases = *contraction_.phases;
+  text += fmt::format(
+      "  const int phase = n / s.phase_channels, channel = n - phase * s.phase_channels, line = pixel / "
+      "s.squares_across;\n"
+      "  const int h = line * {0} + phase / {1} - {2}, w = (pixel - line * s.squares_across) * {1} + phase % "
+      "{1} - {3};\n",
+      phases.strides[0], phases.strides[1], phases.before[0], phases.before[1]);
+  if (phases.whole) return text;
+  return text + fmt::format("  if (h < 0 || h >= s.y_height || w < 0 || w >= s.y_width) {};\n", leave);
 }
 
 std::string Epilogue::load_text(size_t i) const {
@@ -171,7 +197,7 @@ std::string Epilogue::fetch_text() const {
   std::string text =
       "BURNISH_DEVICE void fetch_operands(const Operands& p, const Sizes& s, int n) {\n  if (n >= s.columns) "
       "return;\n";
-  for (size_t i = 0; i < values_.size(); ++i) {
+  for (size_t i = 0; i < values_.size() && !contraction_.phases; ++i) {
     const Operand& each = operands_[i];
     const bool by_columns = each.column.is(1) && each.row.is(0) && each.batch.is(0);
     if (by_columns && problem_.is_weight(problem_.input_index(values_[i])))
@@ -184,11 +210,11 @@ std::string Epilogue::end_text(const std::string& loads, const std::string& resu
   std::string text;
   for (size_t at = values_.size(); at < operands_.size(); ++at)
     text += fmt::format("  {} out{}[VECTOR];\n", compute_type(operands_[at].dtype), at - values_.size());
-  if (!contraction_.pooled) return text + row_text() + loads + results + stores_text();
+  if (!contraction_.pooled) return text + row_text("return") + loads + results + stores_text();
   text +=
       "#pragma unroll\n  for (int each = 0; each < 4; ++each) {\n  const int row = first + each % 2 + each / "
       "2 * s.out_width;\n" +
-      row_text() + loads + results +
+      row_text("return") + loads + results +
       "  }\n  const int row = first / s.out_width / 2 * (s.out_width / 2) + first % s.out_width / 2;\n";
   if (!by_rows_) text += "  const int image = row / (s.rows / 4), pixel = row - image * (s.rows / 4);\n";
   return text + stores_text();

@@ -30,7 +30,7 @@ std::string Epilogue::text_in_parts() const {
          members +
          "};\nBURNISH_DEVICE Loaded load_operands(const Operands& p, const Sizes& s, int row, int n) {\n"
          "  Loaded loaded;\n" +
-         row_text() + early +
+         row_text("return loaded") + early +
          "  return loaded;\n}\n"
          "BURNISH_DEVICE void epilogue(const Operands& p, const Sizes& s, int " +
          (contraction_.pooled ? "first, int n, const float (&sums)[4][VECTOR]"

@@ -31,7 +31,44 @@ std::string conv(const std::string& dtype, int n, int c, int h, int w, int filte
   return text;
 }
 
+/// Transposed convolution + bias, with the given ops of %v0 behind it, which make %y.
+std::string transposed(const std::string& dtype, int n, int c, std::pair<int, int> size, int maps, int kernel,
+                       int stride, int pad, int extra, const char* behind, const char* layout = " nhwc",
+                       bool residual = false) {
+  const auto out = [&](int in) { return (in - 1) * stride + kernel + extra - 2 * pad; };
+  const std::string y = fmt::format("{}[{},{},{},{}]", dtype, n, maps, out(size.first), out(size.second));
+  return fmt::format(
+             "graph problem(%x0: {0}[{1},{2},{3},{4}]{5}, %w1: {0}[{2},{6},{7},{7}], %w2: {0}[{6}]{8}) {{ "
+             "%v0 = conv_transpose(%x0, "
+             "%w1, %w2) {{strides=[{9},{9}], pads=[{10},{10},{10},{10}], output_padding=[{11},{11}]}} : "
+             "{12} ",
+             dtype, n, c, size.first, size.second, layout, maps, kernel,
+             residual ? fmt::format(", %x3: {}{}", y, layout) : "", stride, pad, extra, y) +
+         fmt::format("%y = {} : {}{} yield %y }}", behind, y, layout);
+}
+
+void add_transposed_convolutions(Texts& texts) {
+  for (const char* dtype : {"f16", "bf16", "f32"}) {
+    texts.push_back(transposed(dtype, 2, 24, {9, 7}, 24, 2, 2, 0, 0, "relu(%v0)"));  // windows side by side
+    texts.push_back(transposed(dtype, 1, 24, {10, 6}, 1, 2, 2, 0, 0, "sigmoid(%v0)"));
+    texts.push_back(transposed(dtype, 2, 40, {7, 9}, 16, 4, 2, 1, 0, "add(%v0, %x3)", " nhwc", true));
+    texts.push_back(transposed(dtype, 1, 16, {5, 6}, 8, 3, 2, 1, 1, "relu(%v0)", ""));
+    texts.push_back(transposed(dtype, 1, 72, {5, 4}, 17, 5, 3, 2, 0, "relu(%v0)"));
+    texts.push_back(transposed(dtype, 3, 64, {1, 1}, 40, 4, 1, 0, 0, "relu(%v0)"));  // an image of one pixel
+    texts.push_back(transposed(dtype, 1, 32, {4, 5}, 24, 2, 3, 1, 1, "add(%x3, %v0)", " nhwc",
+                               true));  // holes between windows
+    texts.push_back(
+        transposed(dtype, 1, 32, {6, 5}, 8, 2, 2, 0, 1, "relu(%v0)"));  // an end that no window reaches
+    texts.push_back(
+        fmt::format("graph problem(%x0: {0}[2,16,13], %w1: {0}[16,24,4]) {{ %v0 = conv_transpose(%x0, %w1) "
+                    "{{strides=[2], "
+                    "pads=[1,1]}} : {0}[2,24,26] yield %v0 }}",
+                    dtype));
+  }
+}
+
 void add_contractions(Texts& texts) {
+  add_transposed_convolutions(texts);
   // short products in many waves of clusters: blocks leave soon after they last wrote to each other
   texts.push_back(conv("f16", 128, 96, 56, 56, 24, 1, 1, 0, false));
   for (const char* dtype : {"f16", "bf16", "f32"}) {
@@ -635,6 +672,12 @@ void add_user_ops(Texts& texts) {
   }
 }
 
+/// Whether the regular expression in an environment variable, if there is one, finds something in the text.
+bool named(const char* variable, const std::string& text) {
+  const char* const expression = std::getenv(variable);
+  return !expression || std::regex_search(text, std::regex(expression));
+}
+
 }  // namespace
 
 const Texts& small_problems() {
@@ -653,16 +696,13 @@ const Texts& small_problems() {
     add_user_ops(made);
     add_pitched(made);
     add_prologues(made);
+    std::erase_if(made, [](const std::string& text) { return !named("BURNISH_TEST_PROBLEM", text); });
     return made;
   }();
   return texts;
 }
 
-bool wanted(const std::string& tactic) {
-  static const char* const named = std::getenv("BURNISH_TEST_TACTIC");
-  static const std::regex expression(named ? named : "");
-  return std::regex_search(tactic, expression);
-}
+bool wanted(const std::string& tactic) { return named("BURNISH_TEST_TACTIC", tactic); }
 
 bool hopper_alone(const std::string& problem) {
   return problem.find("conv(") != std::string::npos && problem.find("max_pool(") != std::string::npos;

@@ -6,7 +6,8 @@
 
 namespace burnish::cuda_tests {
 
-/// Small: the reference answers each in well under a second.
+/// Small: the reference answers each in well under a second. All, or those in whose text the regular
+/// expression in BURNISH_TEST_PROBLEM finds something.
 const std::vector<std::string>& small_problems();
 
 /// Whether only sm_90's own kernels take the problem.
