@@ -14,7 +14,7 @@ using device::Problem;
 using ir::Dim;
 
 /// How an operand of the body lies beside the joined tensor.
-enum class Beside : uint8_t { everywhere, along_axis };
+enum class Beside : uint8_t { everywhere, along_row, along_axis };
 
 struct Joined {
   std::vector<int> parts;                        ///< inputs of the problem, in order
@@ -34,6 +34,15 @@ std::optional<Beside> beside(const ir::TensorType& type, const ir::TensorType& y
   if (type == ir::TensorType{type.dtype, y.shape, y.layout, y.pitch}) return Beside::everywhere;
   const auto strides = broadcast_strides(type, y.shape);
   if (!strides) return std::nullopt;
+  const std::vector<int> order = physical_order(y.rank(), y.layout);
+  const Strides own = logical_strides(y);
+  bool as_a_row = true;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const size_t d = static_cast<size_t>(order[i]);
+    as_a_row =
+        as_a_row && (y.shape[d].is(1) || (*strides)[d] == (i < place_of_axis(order, axis) ? Dim(0) : own[d]));
+  }
+  if (as_a_row) return Beside::along_row;
   for (size_t d = 0; d < strides->size(); ++d)
     if (static_cast<int64_t>(d) != axis && !(*strides)[d].is(0)) return std::nullopt;
   return (*strides)[static_cast<size_t>(axis)].is(1) ? std::optional(Beside::along_axis) : std::nullopt;
@@ -178,7 +187,7 @@ class Concat : public GeneratedTactic {
     for (const auto& [input, lies] : joined.operands) {
       const ir::TensorType& type = problem.input(input);
       const std::string pointer = operand_pointer(problem, input);
-      const bool together = lies == Beside::everywhere || joined.inner.is(1);
+      const bool together = lies != Beside::along_axis || joined.inner.is(1);
       const std::string place = lies == Beside::everywhere ? "int64_t(row) * s.step + at"
                                 : together                 ? "at"
                                                            : "(at + j) / s.inner";

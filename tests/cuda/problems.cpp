@@ -369,6 +369,12 @@ void add_moves(Texts& texts) {
         fmt::format("graph problem(%x0: {0}[2,16,3,5] nhwc, %x1: {0}[2,8,3,5] nhwc) {{ %v0 = concat(%x0, "
                     "%x1) {{axis=1}} : {0}[2,24,3,5] nhwc yield %v0 }}",
                     dtype));
+    // a class token and positions, of which every image has the same
+    texts.push_back(
+        fmt::format("graph problem(%w0: {0}[3,1,24], %x1: {0}[3,6,24], %w2: {0}[1,7,24]) {{ %v0 = "
+                    "concat(%w0, %x1) {{axis=1}} : {0}[3,7,24] "
+                    "%v1 = add(%v0, %w2) : {0}[3,7,24] yield %v1 }}",
+                    dtype));
     texts.push_back(
         fmt::format("graph problem(%x0: {0}[2,5,3], %x1: {0}[2,4,3]) {{ %v0 = concat(%x0, %x1) {{axis=1}} : "
                     "{0}[2,9,3] yield %v0 }}",
