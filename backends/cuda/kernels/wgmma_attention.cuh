@@ -17,15 +17,18 @@ constexpr float LOG2_E = 1.4426950408889634f;
 BURNISH_DEVICE float exp2(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 
 /// Rows first ... first + ROWS - 1 of a matrix to shared memory, zeros where it has none: parts of 64 columns, each rows of
-/// 128 bytes whose chunks are permuted as the warpgroup's products read them.
+/// 128 bytes whose chunks are permuted as the warpgroup's products read them. A thread keeps its chunk of a row and its place
+/// among eight rows, so that its copies lie at one distance from each other, here and there.
 template <int ROWS, int COLUMNS> BURNISH_DEVICE void load_rows(const Element* from, int row_stride, int first, int rows, uint32_t to) {
-  constexpr int CHUNKS = COLUMNS / CHUNK, PIECES = ROWS * CHUNKS;
+  constexpr int CHUNKS = COLUMNS / CHUNK, STEP = THREADS / CHUNKS / 8 * 8;
+  const int row = int(threadIdx.x) / CHUNKS, chunk = int(threadIdx.x) % CHUNKS;
+  if (THREADS > STEP * CHUNKS && row >= STEP) return;
+  const Element* const source = from + (int64_t(first + row) * row_stride + chunk * CHUNK);
+  const uint32_t target = to + (chunk / 8 * ROWS + row) * 128 + (chunk % 8 ^ row % 8) * 16;
 #pragma unroll
-  for (int n = 0; n < PIECES; n += THREADS) {
-    const unsigned i = n + threadIdx.x, row = i / CHUNKS, chunk = i % CHUNKS;
-    if (PIECES % THREADS != 0 && i >= PIECES) break;
-    const bool inside = first + int(row) < rows;
-    copy_16(to + (chunk / 8 * ROWS + row) * 128 + (chunk % 8 ^ row % 8) * 16, inside ? from + ((first + int(row)) * row_stride + int(chunk) * CHUNK) : from, inside);
+  for (int n = 0; n < ROWS; n += STEP) {
+    if (ROWS % STEP != 0 && n + row >= ROWS) break;
+    copy_16(target + n * 128, source + int64_t(n) * row_stride, first + n + STEP <= rows || first + n + row < rows);
   }
 }
 
