@@ -54,17 +54,19 @@ bool multiple(const Dim& value, int64_t of) {
   return value.is_constant() ? value.constant() % of == 0 : ir::mod(value, of).is(0);
 }
 
-/// 16-byte copies need neighbouring inner elements in one piece of memory, at multiples of 16 bytes.
-Mode left_mode(const Contraction& c) {
-  const int64_t chunk = 16 / dtype_bytes(c.dtype);
-  const auto aligned = [&](std::initializer_list<Dim> steps) {
-    return std::all_of(steps.begin(), steps.end(), [&](const Dim& step) { return multiple(step, chunk); });
-  };
-  const bool pieces = c.left_offset % chunk == 0 &&
-                      aligned({c.left_image, c.left_h, c.left_batch, c.tap_h, c.tap_w}) &&
-                      (!c.conv || aligned({c.left_w}));
-  return c.left_c.is(1) && multiple(c.conv ? c.channels : c.inner, chunk) && pieces ? Mode::copied
-                                                                                    : Mode::elements;
+int64_t chunk_of(const Contraction& c) { return 16 / dtype_bytes(c.dtype); }
+
+/// Of the left operand, how many neighbouring inner elements always lie in one piece of memory that a copy
+/// may take: 16, 8 or 4 bytes at a multiple of that. 0: there is none.
+int64_t left_piece(const Contraction& c) {
+  if (!c.left_c.is(1)) return 0;
+  std::vector<Dim> steps = {c.left_image, c.left_h, c.left_batch, c.tap_h, c.tap_w, c.left_offset};
+  steps.push_back(c.conv ? c.channels : c.inner);
+  if (c.conv) steps.push_back(c.left_w);
+  for (int64_t piece = chunk_of(c); piece * dtype_bytes(c.dtype) >= 4; piece /= 2)
+    if (std::all_of(steps.begin(), steps.end(), [&](const Dim& step) { return multiple(step, piece); }))
+      return piece;
+  return 0;
 }
 
 /// Whether the kernel may read it as a plain product of rows.
@@ -136,7 +138,7 @@ class ImplicitGemm : public ContractionTactic {
                            {"SPLIT", config.split},
                            {"CONV", !is_product(contraction)},
                            {"GROUPED", contraction.groups > 1},
-                           {"A_MODE", static_cast<int>(left_mode(contraction))},
+                           {"A_PIECE", left_piece(contraction)},
                            {"B_MODE", static_cast<int>(right_mode(problem, contraction))}}) +
            operand("a_operand", contraction.left, contraction.left_offset) +
            operand("b_operand", contraction.right, 0) + Epilogue(problem, contraction).text_in_parts() +
@@ -222,13 +224,12 @@ class ImplicitGemm : public ContractionTactic {
     if (tf32_ && c.dtype != DType::f32) return Support::no("TF32 is for f32");
     if (c.groups > 1 && c.columns.constant() < 8)
       return Support::no("groups of few channels leave the tensor cores idle");
-    const Mode mode = left_mode(c);
+    const int64_t piece = left_piece(c);
     if (c.conv && c.node > 0) {
-      if (mode != Mode::copied) return Support::no("ops before pixels of no whole 16-byte pieces");
+      if (piece < chunk_of(c)) return Support::no("ops before pixels of no whole 16-byte pieces");
       return Prologue::supports(problem, c);
     }
-    if (const Contraction runs = c.by_runs(); mode == Mode::elements && left_mode(runs) == Mode::copied)
-      c = runs;
+    if (const Contraction runs = c.by_runs(); left_piece(runs) > piece) c = runs;
     return Prologue::supports(problem, c);
   }
 
@@ -244,7 +245,7 @@ class ImplicitGemm : public ContractionTactic {
 
   static Mode right_mode(const Problem& problem, const Contraction& c) {
     if (c.right_is_weight(problem)) return Mode::packed;
-    const int64_t chunk = 16 / dtype_bytes(c.dtype);
+    const int64_t chunk = chunk_of(c);
     return c.right_k.is(1) && multiple(c.inner, chunk) && multiple(c.right_n, chunk) &&
                    multiple(c.right_batch, chunk)
                ? Mode::copied

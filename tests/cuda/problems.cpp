@@ -82,6 +82,11 @@ void add_contractions(Texts& texts) {
     texts.push_back(conv(dtype, 3, 3, 33, 31, 32, 7, 2, 3, false));
     texts.push_back(conv(dtype, 1, 3, 20, 21, 17, 3, 2, 1, false, 1, "", " nhwc"));
     texts.push_back(conv(dtype, 1, 24, 10, 12, 16, 5, 1, 2, true, 1, "", ""));
+    // channels that copies of 16 bytes do not divide
+    texts.push_back(conv(dtype, 2, 12, 9, 11, 24, 3, 1, 1, true));
+    texts.push_back(conv(dtype, 1, 58, 7, 6, 116, 1, 1, 0, false));
+    texts.push_back(conv(dtype, 1, 13, 10, 9, 40, 2, 2, 0, false));
+    texts.push_back(conv(dtype, 2, 40, 8, 9, 48, 3, 2, 1, false, 2));
     // few channels: windows that begin at odd pixels, of odd and even widths
     texts.push_back(conv(dtype, 2, 3, 19, 23, 40, 3, 1, 1, true, 1, "", " nhwc"));
     texts.push_back(conv(dtype, 1, 3, 37, 50, 72, 11, 4, 2, false, 1, "", " nhwc"));

@@ -2,7 +2,7 @@
 // kernel positions and channels. Stages of 128 bytes of the inner dimension pass through shared memory; a cluster's
 // blocks share the inner dimension: each sends its sums to the blocks that finish the rows.
 //
-// Defined before this text: Element; TILE_M, TILE_N, WARPS_M, WARPS_N, STAGES, SPLIT; CONV, A_MODE, B_MODE, GROUPED;
+// Defined before this text: Element; TILE_M, TILE_N, WARPS_M, WARPS_N, STAGES, SPLIT; CONV, A_PIECE, B_MODE, GROUPED;
 // VECTOR, Loaded, load_operands(), epilogue() and fetch_operands(); with BURNISH_PROLOGUE, stage_prologue(), prologue() and STAGED, where what they share lies in
 // shared memory; Sizes with rows (output pixels of an image, or of a matrix), total_rows, columns, inner and, for A and B,
 // what their modes read.
@@ -16,6 +16,7 @@ constexpr int A_BYTES = TILE_M * 128, B_BYTES = TILE_N * 128;
 constexpr int A_LANES = THREADS / 8, A_ROWS = (TILE_M + A_LANES - 1) / A_LANES;
 constexpr int B_ROWS = (TILE_N + A_LANES - 1) / A_LANES;
 constexpr int COPIED = 0, ELEMENTS = 1, PACKED = 2;  // modes: 16-byte copies, single elements, tiles packed at build
+constexpr int PIECE = A_PIECE > 0 ? A_PIECE : CHUNK;  // elements of A that a copy takes; A_PIECE is 0 for single elements
 
 /// Where 16-byte chunk `chunk` of row `row` lies: rows of 128 bytes, their chunks permuted so that eight rows meet all banks.
 BURNISH_DEVICE int place(int row, int chunk) { return row * 128 + ((chunk ^ (row & 7)) << 4); }
@@ -58,21 +59,27 @@ BURNISH_DEVICE int find_inner(const Sizes& s, int k, int& dh, int& dw) {
 
 BURNISH_DEVICE Element zero_element() { Element e; if constexpr (sizeof(Element) == 4) e = Element{}; else *reinterpret_cast<uint16_t*>(&e) = 0; return e; }
 
-/// One stage of A, by 16-byte copies: a thread takes one chunk of every row that is its own.
+/// One stage of A, by copies: a thread takes one chunk of every row that is its own.
 BURNISH_DEVICE void copy_a(const Element* a, const Sizes& s, const Rows& rows, int k0, uint32_t to) {
-  const int chunk = threadIdx.x & 7, k = k0 + chunk * CHUNK;
-  int dh, dw;
-  const int step = find_inner(s, k, dh, dw);
+  const int chunk = threadIdx.x & 7;
 #pragma unroll
-  for (int i = 0; i < A_ROWS; ++i) {
-    const int row = threadIdx.x / 8 + i * A_LANES;
-    if (TILE_M % A_LANES != 0 && row >= TILE_M) break;
-    const bool valid = k < s.inner && inside(s, rows.h[i] + dh, rows.w[i] + dw);
-    copy_16(to + place(row, chunk), valid ? a + (rows.base[i] + step) : a, valid);
+  for (int piece = 0; piece < CHUNK; piece += PIECE) {
+    const int k = k0 + chunk * CHUNK + piece;
+    int dh, dw;
+    const int step = find_inner(s, k, dh, dw);
+#pragma unroll
+    for (int i = 0; i < A_ROWS; ++i) {
+      const int row = threadIdx.x / 8 + i * A_LANES;
+      if (TILE_M % A_LANES != 0 && row >= TILE_M) break;
+      const bool valid = k < s.inner && inside(s, rows.h[i] + dh, rows.w[i] + dw);
+      const Element* const from = valid ? a + (rows.base[i] + step) : a;
+      if constexpr (PIECE == CHUNK) copy_16(to + place(row, chunk), from, valid);
+      else copy_few<PIECE * sizeof(Element)>(to + place(row, chunk) + piece * sizeof(Element), from, valid);
+    }
   }
 }
 
-/// The same element by element, for channels that are no multiple of a chunk and for any strides.
+/// The same element by element, for any channels and strides.
 BURNISH_DEVICE void gather_a(const Element* a, const Sizes& s, int m0, int z, int k0, char* to) {
   for (int item = threadIdx.x; item < TILE_M * 8; item += THREADS) {
     const int row = item % TILE_M, chunk = item / TILE_M;
@@ -267,12 +274,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     }
   };
   Rows rows;
-  if constexpr (A_MODE == COPIED) {
+  if constexpr (A_PIECE > 0) {
 #pragma unroll
     for (int i = 0; i < A_ROWS; ++i) find_row(s, m0 + threadIdx.x / 8 + i * A_LANES, z, rows.base[i], rows.h[i], rows.w[i]);
   }
   const auto load_a = [&](int tile, int stage) {
-    if constexpr (A_MODE == COPIED) copy_a(a, s, rows, tile * TILE_K, base + a_place(stage));
+    if constexpr (A_PIECE > 0) copy_a(a, s, rows, tile * TILE_K, base + a_place(stage));
     else gather_a(a, s, m0, z, tile * TILE_K, shared + a_place(stage));
   };
 

@@ -216,11 +216,12 @@ void barrier_wait(unsigned address, int parity) {
   wait_until([&] { return (barrier.phase & 1) != parity; });
 }
 
-void copy_16(unsigned to, const void* from, bool valid) {
-  if (to % 16 || (valid && reinterpret_cast<size_t>(from) % 16))
-    stop("a copy of 16 bytes from or to a place of no multiple of 16");
-  Copy copy{pointer_to(to), std::vector<char>(16, 0), 0, self->groups};
-  if (valid) std::memcpy(copy.bytes.data(), from, 16);
+void copy(unsigned to, const void* from, int bytes, bool valid) {
+  const size_t count = static_cast<size_t>(bytes);
+  if (to % count || (valid && reinterpret_cast<size_t>(from) % count))
+    stop("a copy of 16, 8 or 4 bytes from or to a place of no multiple of that");
+  Copy copy{pointer_to(to), std::vector<char>(count, 0), 0, self->groups};
+  if (valid) std::memcpy(copy.bytes.data(), from, count);
   if (late())
     self->copies.push_back(std::move(copy));
   else
@@ -315,10 +316,11 @@ void wait_products(int left) {
 
 void fail(const char* what) { stop(what); }
 
-constexpr EmulatedMachine functions = {
-    address_of,     pointer_to,    block_address,   sync_threads,  meet_cluster, exchange,  barrier_init,
-    barrier_arrive, barrier_wait,  copy_16,         commit_copies, wait_copies,  copy_bulk, copy_tensor,
-    send,           begin_product, commit_products, wait_products, fail};
+constexpr EmulatedMachine functions = {address_of,      pointer_to,    block_address, sync_threads,
+                                       meet_cluster,    exchange,      barrier_init,  barrier_arrive,
+                                       barrier_wait,    copy,          commit_copies, wait_copies,
+                                       copy_bulk,       copy_tensor,   send,          begin_product,
+                                       commit_products, wait_products, fail};
 
 sigjmp_buf back_to_launch;
 volatile sig_atomic_t launching = 0, signal_number = 0;

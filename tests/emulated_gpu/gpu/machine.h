@@ -32,8 +32,8 @@ struct EmulatedMachine {
   void (*barrier_arrive)(unsigned barrier, int expected_bytes);
   void (*barrier_wait)(unsigned barrier, int parity);
 
-  /// Sixteen bytes, or zeros, of this thread's open group of copies.
-  void (*copy_16)(unsigned to, const void* from, bool valid);
+  /// So many bytes, or zeros, of this thread's open group of copies.
+  void (*copy)(unsigned to, const void* from, int bytes, bool valid);
   void (*commit_copies)();
   void (*wait_copies)(int left);
 
