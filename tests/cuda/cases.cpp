@@ -7,6 +7,16 @@
 
 namespace burnish::cuda_tests {
 
+std::string way_of_working(const device::Tactic& tactic, const device::Candidate& candidate,
+                           const device::Problem& problem) {
+  const std::string& id = candidate.id;
+  const size_t ways = std::min(id.find(".k"), id.size()), stays = std::min(id.find(".p"), id.size());
+  const size_t how = stays < id.size() ? id.find_first_not_of("0123456789", stays + 2) : id.size();
+  return id.substr(ways, stays - ways) + (stays < id.size() ? ".p" : "") +
+         id.substr(std::min(how, id.size())) +
+         (tactic.name() == "cuda.per_element" ? problem.op(0).name : "");
+}
+
 std::vector<Case> cases(device::Device& device, const std::function<bool(const device::Problem&)>& fits,
                         const std::function<bool(const device::Tactic&)>& takes, const Kind& kind) {
   std::set<std::pair<std::string, std::string>> met;

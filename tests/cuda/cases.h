@@ -20,6 +20,11 @@ struct Case {
 using Kind =
     std::function<std::string(const device::Tactic&, const device::Candidate&, const device::Problem&)>;
 
+/// What a candidate has apart from sizes: a split, clusters, blocks that stay and how; and its op where a
+/// tactic has a text for each.
+std::string way_of_working(const device::Tactic& tactic, const device::Candidate& candidate,
+                           const device::Problem& problem);
+
 /// Of the small problems that can be tried and `fits` takes: those that bring a candidate of a kind that none
 /// before them has, with these candidates; all candidates where `kind` is null. Of the tactics that are
 /// wanted and `takes` takes.

@@ -43,14 +43,6 @@ int64_t largest_operand(const device::Problem& problem) {
   return most;
 }
 
-/// What a candidate has apart from sizes: a split, clusters, blocks that stay and how.
-std::string kind_of(const std::string& id) {
-  const size_t ways = std::min(id.find(".k"), id.size()), stays = std::min(id.find(".p"), id.size());
-  const size_t how = stays < id.size() ? id.find_first_not_of("0123456789", stays + 2) : id.size();
-  return id.substr(ways, stays - ways) + (stays < id.size() ? ".p" : "") +
-         id.substr(std::min(how, id.size()));
-}
-
 /// Small problems such that every tactic wanted is there with every kind of candidate once; all that the host
 /// runs in a few seconds where BURNISH_CHECK_ALL is set.
 std::vector<cuda_tests::Case> cases(EmulatedGpu& gpu) {
@@ -60,11 +52,8 @@ std::vector<cuda_tests::Case> cases(EmulatedGpu& gpu) {
   const auto generated = [](const device::Tactic& tactic) {
     return dynamic_cast<const GeneratedTactic*>(&tactic) != nullptr;
   };
-  const auto kind = [](const device::Tactic& tactic, const device::Candidate& candidate,
-                       const device::Problem& problem) {
-    return kind_of(candidate.id) + (tactic.name() == "cuda.per_element" ? problem.op(0).name : "");
-  };
-  return cuda_tests::cases(gpu, fits, generated, everything ? cuda_tests::Kind() : kind);
+  return cuda_tests::cases(gpu, fits, generated,
+                           everything ? cuda_tests::Kind() : cuda_tests::way_of_working);
 }
 
 void run_share(size_t share, const std::shared_ptr<EmulatedGpu>& gpu) {
