@@ -27,6 +27,7 @@ std::span<const device::Tactic* const> all_tactics() {
       &move_tactic(),
       &composed_move_tactic(),
       &gather_tactic(),
+      &upsample_tactic(),
       &normalize_tactic(),
       &user_kernel_tactic(),
       &per_element_tactic(),

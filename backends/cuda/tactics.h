@@ -12,6 +12,7 @@ const device::Tactic& move_tactic();
 const device::Tactic& composed_move_tactic();
 const device::Tactic& concat_tactic();
 const device::Tactic& gather_tactic();
+const device::Tactic& upsample_tactic();
 const device::Tactic& wgmma_tactic();
 const device::Tactic& wgmma_conv_tactic();
 const device::Tactic& stem_tactic();

@@ -41,7 +41,7 @@ bool pools_in_pairs(const ir::Graph& graph, ir::NodeId id) {
 }
 
 bool anchors_regions(const ops::OpDef& op) {
-  return op.fusion == ops::Fusion::contraction || op.fusion == ops::Fusion::reduction || op.fusion == ops::Fusion::pointwise || &op == &ops::def::concat;
+  return op.fusion == ops::Fusion::contraction || op.fusion == ops::Fusion::reduction || op.fusion == ops::Fusion::pointwise || &op == &ops::def::concat || &op == &ops::def::resize;
 }
 
 /// Grows a region forward from its anchor, pulling in pointwise producers that nothing else needs.

@@ -491,6 +491,30 @@ void add_resizes(Texts& texts) {
               fmt::format("graph problem(%x0: {0}[2,3,7,5]{1}) {{ constant @c1: i64[4] = {{2, 3, {3}}} %v0 = "
                           "resize(%x0, _, _, @c1) {{{2}}} : {0}[2,3,{3}]{1} yield %v0 }}",
                           dtype, layout, how, size));
+  // each pixel a whole number of times; with what is beside and behind, and parts of a longer pixel
+  for (const char* dtype : {"f16", "f32"})
+    for (const char* layout : {"", " nhwc"})
+      for (const char* how : {"coordinate_transformation_mode=\"asymmetric\", nearest_mode=\"floor\"",
+                              "coordinate_transformation_mode=\"half_pixel\""})
+        for (int channels : {8, 6}) {
+          const std::string y = fmt::format("{}[2,{},10,21]", dtype, channels);
+          const std::string resized = fmt::format(
+              "constant @r: f32[0] = {{}} constant @s: f32[4] = {{1, 1, 2, 3}} %v1 = resize(%x0, @r, @s) "
+              "{{{}}} : {}",
+              how, y);
+          texts.push_back(fmt::format("graph problem(%x0: {}[2,{},5,7]{}) {{ {}{} yield %v1 }}", dtype,
+                                      channels, layout, resized, layout));
+          texts.push_back(
+              fmt::format("graph problem(%x0: {0}[2,{1},5,7]{2}, %x1: {3}{2}, %x2: {0}[2,{1},1,1]{2}) {{ %v0 "
+                          "= mul(%x1, %x2) : {3} {4} "
+                          "%v2 = add(%v0, %v1) : {3} %v3 = relu(%v2) : {3}{2} yield %v3 }}",
+                          dtype, channels, layout, y, resized));
+        }
+  texts.push_back(
+      "graph problem(%x0: f16[1,24,5,7] nhwc) { constant @s: i64[4] = {1, 24, 20, 28} %v0 = resize(%x0, _, "
+      "_, @s) "
+      "{coordinate_transformation_mode=\"asymmetric\", nearest_mode=\"floor\"} : f16[1,24,20,28] nhwc/96 "
+      "yield %v0 }");
 }
 
 /// What tensor cores do not take: three dimensions, odd groups, doubles, weights that are computed, vectors.
