@@ -43,12 +43,16 @@ int taps_of(const Contraction& c) { return c.strides[0] == 1 ? static_cast<int>(
 /// Lines of the input that a step loads of a box.
 int64_t lines_of(const Contraction& c, const Config& config) { return config.box_h + taps_of(c) - 1; }
 
+/// Of a tile; the same for images of any size.
+int64_t steps_of(const Contraction& c) {
+  return divide_up(c.channels.constant(), 64) * c.kernel[0] * c.kernel[1] / taps_of(c);
+}
+
 WgmmaWork work_of(const Contraction& c, const Config& config) {
   const int64_t images = c.images.constant(), across = divide_up(c.out_width.constant(), config.box_w),
                 down = divide_up(c.out_height.constant(), config.box_h);
   const int taps = taps_of(c);
-  return {images * across * down, divide_up(c.columns.constant(), config.base.tile_n),
-          divide_up(c.channels.constant(), 64) * c.kernel[0] * c.kernel[1] / taps, taps,
+  return {images * across * down, divide_up(c.columns.constant(), config.base.tile_n), steps_of(c), taps,
           config.base.tile_m() + (taps - 1) * config.box_w};
 }
 
@@ -126,7 +130,7 @@ class WgmmaConv : public ContractionTactic {
     const Config config = Config::parse(candidate);
     const Contraction c = contraction_of(problem);
     return wgmma_source(
-        problem, c, config.base, config.base.end(c, config.box_w), work_of(c, config).steps,
+        problem, c, config.base, config.base.end(c, config.box_w), steps_of(c),
         constants_text({{"BOX_W", config.box_w}, {"BOX_H", config.box_h}, {"TAPS", taps_of(c)}}) +
             kernel_text("wgmma_window"));
   }
