@@ -10,6 +10,7 @@ namespace burnish::cuda {
 namespace {
 
 constexpr std::string_view code_magic = "burnish-cuda-1";
+constexpr double much_faster = 0.8;  ///< of another's time by the model, which is right to about that
 
 /// What an engine keeps of a kernel: "burnish-cuda-1 sm_90a SOURCE_BYTES\n", the source, the cubin.
 struct Code {
@@ -35,6 +36,39 @@ struct Code {
     return code;
   }
 };
+
+constexpr std::string_view set_magic = "burnish-cuda-set-1";
+
+/// The codes of several candidates, by their ids: "burnish-cuda-set-1 COUNT\n", then "ID BYTES\n" before
+/// each. One alone stands without.
+using CodeSet = std::vector<std::pair<std::string, std::string>>;
+
+std::string text_of(const CodeSet& set) {
+  if (set.size() == 1) return set[0].second;
+  std::string text = fmt::format("{} {}\n", set_magic, set.size());
+  for (const auto& [id, code] : set) text += fmt::format("{} {}\n", id, code.size()) + code;
+  return text;
+}
+
+/// `candidate`: of a code that stands alone.
+CodeSet parse_set(const std::string& text, const std::string& candidate) {
+  if (!text.starts_with(set_magic)) return {{candidate, text}};
+  constexpr const char* damaged = "the code of a CUDA kernel's candidates is damaged";
+  CodeSet set;
+  size_t at = text.find('\n');
+  while (at != std::string::npos && ++at < text.size()) {
+    const size_t end = text.find('\n', at), space = text.find(' ', at);
+    require(end != std::string::npos && space < end && end - space <= 10, damaged);
+    const std::string digits = text.substr(space + 1, end - space - 1);
+    require(!digits.empty() && digits.find_first_not_of("0123456789") == std::string::npos, damaged);
+    const size_t bytes = std::stoul(digits);
+    require(bytes <= text.size() - end - 1, damaged);
+    set.emplace_back(text.substr(at, space - at), text.substr(end + 1, bytes));
+    at = end + bytes;
+  }
+  require(!set.empty() && set[0].first == candidate, damaged);
+  return set;
+}
 
 /// A loaded cubin, with its functions.
 class Module {
@@ -209,40 +243,66 @@ class GeneratedBound : public device::BoundKernel {
   int in_place_;
 };
 
+/// A candidate's code on the device.
+struct Variant {
+  std::string candidate;
+  std::unique_ptr<Module> module;
+};
+
 class GeneratedKernel : public device::Kernel {
  public:
-  GeneratedKernel(const GeneratedTactic& tactic, device::Problem problem, std::string candidate,
-                  CudaDevice& device, const std::string& cubin)
-      : tactic_(tactic),
-        problem_(std::move(problem)),
-        candidate_(std::move(candidate)),
-        device_(device),
-        module_(device, cubin) {}
+  GeneratedKernel(const GeneratedTactic& tactic, device::Problem problem, std::vector<Variant> variants,
+                  CudaDevice& device)
+      : tactic_(tactic), problem_(std::move(problem)), variants_(std::move(variants)), device_(device) {}
 
   std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
     ir::Bindings bindings = bindings_of(problem_, arguments);
     const device::Problem concrete = with_host_data(problem_.at(bindings), arguments.host_inputs);
     bindings.merge(tactic_.late_sizes(concrete));
+    const Variant& variant = best_of(concrete);
+    const std::string& candidate = variant.candidate;
     std::vector<BoundLaunch> launches;
-    for (Launch& launch : tactic_.launches(concrete, problem_, candidate_, device_.arch()))
+    for (Launch& launch : tactic_.launches(concrete, problem_, candidate, device_.arch()))
       if (launch.grid[0] > 0 && launch.grid[1] > 0 && launch.grid[2] > 0)  // nothing to do on empty tensors
-        launches.push_back({module_.function(launch.entry, launch.shared_bytes), launch, {}, nullptr});
+        launches.push_back(
+            {variant.module->function(launch.entry, launch.shared_bytes), launch, {}, nullptr});
     std::vector<int> inputs;
     for (int i = 0; i < problem_.input_count(); ++i)
       if (!problem_.is_weight(i)) inputs.push_back(i);
-    std::vector<int32_t> sizes = tactic_.sizes(problem_, candidate_).values(bindings);
+    std::vector<int32_t> sizes = tactic_.sizes(problem_, candidate).values(bindings);
     if (sizes.empty()) sizes.push_back(0);  // an empty struct is one byte
     return std::make_unique<GeneratedBound>(
-        device_, tactic_.name() + " " + candidate_, std::move(launches), std::move(inputs), std::move(sizes),
-        tactic_.workspace_bytes(concrete, candidate_, device_.arch()), tactic_.in_place_input(concrete));
+        device_, tactic_.name() + " " + candidate, std::move(launches), std::move(inputs), std::move(sizes),
+        tactic_.workspace_bytes(concrete, candidate, device_.arch()), tactic_.in_place_input(concrete));
   }
 
  private:
+  /// The first, which was measured where sizes are tuned for, unless the model, as far as it was right there,
+  /// finds another much faster.
+  const Variant& best_of(const device::Problem& concrete) const {
+    if (variants_.size() == 1) return variants_[0];
+    const device::Problem tuned = problem_.at_opt();
+    const auto estimate = [&](const device::Problem& problem, const Variant& variant) {
+      return tactic_.modelled_us(problem, variant.candidate, device_.gpu());
+    };
+    const double first = estimate(concrete, variants_[0]), first_tuned = estimate(tuned, variants_[0]);
+    const Variant* best = &variants_[0];
+    double least = much_faster;
+    for (size_t i = 1; i < variants_.size(); ++i) {
+      const double at_all = std::min(1.0, estimate(tuned, variants_[i]) / first_tuned);
+      const double share = estimate(concrete, variants_[i]) / (first * at_all);
+      if (share > 0 && share < least) {
+        least = share;
+        best = &variants_[i];
+      }
+    }
+    return *best;
+  }
+
   const GeneratedTactic& tactic_;
   device::Problem problem_;
-  std::string candidate_;
+  std::vector<Variant> variants_;
   CudaDevice& device_;
-  mutable Module module_;
 };
 
 }  // namespace
@@ -310,24 +370,61 @@ std::string GeneratedTactic::program(const device::Problem& problem, const std::
          source(problem, candidate, arch) + "}  // namespace burnish\n";
 }
 
+std::vector<std::string> GeneratedTactic::variants(const device::Problem& problem,
+                                                   const std::string& candidate, const Gpu& gpu) const {
+  std::vector<std::string> found = {candidate};
+  if (problem.is_static() || modelled_us(problem.at_opt(), candidate, gpu) == 0) return found;
+  constexpr size_t most_variants = 4;
+  constexpr int64_t unbounded = 16;  // times the size that is tuned for
+  ir::Bindings tuned;
+  for (const auto& [symbol, range] : problem.body().symbols) tuned[symbol] = range.opt;
+  for (const auto& [symbol, range] : problem.body().symbols) {
+    const int64_t last = range.max < 0 ? range.opt * unbounded : range.max;
+    for (int64_t size = last; size >= 1 && size >= range.min; size /= 2) {
+      ir::Bindings bindings = tuned;
+      bindings[symbol] = size;
+      const device::Problem concrete = problem.at(bindings);
+      double least = modelled_us(concrete, candidate, gpu);
+      for (const std::string& id : found) least = std::min(least, modelled_us(concrete, id, gpu));
+      std::string best;
+      for (const device::Candidate& other : configurations(concrete, gpu))
+        if (other.estimate_us > 0 && other.estimate_us < much_faster * least &&
+            pack_alike(problem, candidate, other.id)) {
+          best = other.id;
+          least = other.estimate_us / much_faster;
+        }
+      if (!best.empty() && found.size() < most_variants) found.push_back(best);
+    }
+  }
+  return found;
+}
+
 std::string GeneratedTactic::compile(const device::Problem& problem, const device::Candidate& candidate,
                                      device::Device& device) const {
-  const Arch& arch = cuda_device(device).gpu().arch;
-  Code code;
-  code.target = target(arch);
-  code.source = program(problem, candidate.id, arch);
-  code.cubin = compile_cuda(code.source, code.target);
-  return code.str();
+  const Gpu& gpu = cuda_device(device).gpu();
+  CodeSet set;
+  for (const std::string& id : variants(problem, candidate.id, gpu)) {
+    Code code;
+    code.target = target(gpu.arch);
+    code.source = program(problem, id, gpu.arch);
+    code.cubin = compile_cuda(code.source, code.target);
+    set.emplace_back(id, code.str());
+  }
+  return text_of(set);
 }
 
 std::unique_ptr<device::Kernel> GeneratedTactic::load(const device::Problem& problem,
                                                       const device::Candidate& candidate,
                                                       const std::string& text, device::Device& device) const {
   CudaDevice& cuda = cuda_device(device);
-  Code code = Code::parse(text);
-  if (code.target != target(cuda.arch()))
-    code.cubin = compile_cuda(program(problem, candidate.id, cuda.arch()), target(cuda.arch()));
-  return std::make_unique<GeneratedKernel>(*this, problem, candidate.id, cuda, code.cubin);
+  std::vector<Variant> variants;
+  for (const auto& [id, each] : parse_set(text, candidate.id)) {
+    Code code = Code::parse(each);
+    if (code.target != target(cuda.arch()))
+      code.cubin = compile_cuda(program(problem, id, cuda.arch()), target(cuda.arch()));
+    variants.push_back({id, std::make_unique<Module>(cuda, code.cubin)});
+  }
+  return std::make_unique<GeneratedKernel>(*this, problem, std::move(variants), cuda);
 }
 
 void sort_by_estimate(std::vector<device::Candidate>& candidates) {

@@ -101,9 +101,23 @@ class GeneratedTactic : public device::Tactic {
     return 0;
   }
   virtual int in_place_input(const device::Problem&) const { return -1; }
+  /// Whether two candidates take the same packed weights, so that an engine may hold both for different
+  /// sizes.
+  virtual bool pack_alike(const device::Problem&, const std::string& /*one*/,
+                          const std::string& /*other*/) const {
+    return false;
+  }
+  /// Microseconds of a problem of known sizes, by a model; 0: it tells nothing.
+  virtual double modelled_us(const device::Problem&, const std::string& /*candidate*/, const Gpu&) const {
+    return 0;
+  }
   /// What to compile for: a tactic that uses no architecture's own instructions takes the plain name.
   virtual std::string target(const Arch& arch) const { return arch.name(); }
 
+  /// The candidates whose kernels an engine holds for a problem: the one that was chosen, and, where sizes
+  /// are left open, a few that pack alike and should be much faster at some of them.
+  std::vector<std::string> variants(const device::Problem& problem, const std::string& candidate,
+                                    const Gpu& gpu) const;
   /// The complete text of the kernel, as compile() gives it to NVRTC.
   std::string program(const device::Problem& problem, const std::string& candidate, const Arch& arch) const;
 };

@@ -106,8 +106,8 @@ class ImplicitGemm : public ContractionTactic {
     std::vector<Candidate> found;
     for (const Tile& tile : tiles)
       for (int split : {1, 2, 4, 8})
-        if (const double us = estimate(contraction, {tile, 4, split}, gpu.multiprocessors); us > 0)
-          found.push_back({Config{tile, 4, split}.id(), us});
+        if (const Config config{tile, 4, split}; worth_it(contraction, config, gpu.multiprocessors))
+          found.push_back({config.id(), estimate(contraction, config, gpu.multiprocessors)});
     sort_by_estimate(found);
     return found;
   }
@@ -215,6 +215,14 @@ class ImplicitGemm : public ContractionTactic {
            sizeof(float);
   }
 
+  bool pack_alike(const Problem&, const std::string& one, const std::string& other) const override {
+    return Config::parse(one).tile.n == Config::parse(other).tile.n;
+  }
+
+  double modelled_us(const Problem& problem, const std::string& candidate, const Gpu& gpu) const override {
+    return estimate(contraction_of(problem), Config::parse(candidate), gpu.multiprocessors);
+  }
+
  private:
   /// Seen as the kernel reads it best.
   Support analyse(const Problem& problem, Contraction& c) const override {
@@ -252,14 +260,23 @@ class ImplicitGemm : public ContractionTactic {
                : Mode::elements;
   }
 
+  static int64_t k_tiles_of(const Contraction& c) {
+    return divide_up(c.inner.constant() * dtype_bytes(c.dtype), row_bytes);
+  }
+
+  /// Not where a split leaves little to each block, or there are blocks enough.
+  static bool worth_it(const Contraction& c, const Config& config, int multiprocessors) {
+    if (config.split == 1) return true;
+    const auto [m, n, z] = grid(c, config);
+    return k_tiles_of(c) >= 2 * config.split && int64_t{m} * n * z * config.split <= 3 * multiprocessors;
+  }
+
   /// Microseconds: waves of blocks over the multiprocessors, each bound by its products, its share of L2, or
   /// latency.
   static double estimate(const Contraction& c, const Config& config, int multiprocessors) {
     const auto [m, n, z] = grid(c, config);
-    const int64_t k_tiles = divide_up(c.inner.constant() * dtype_bytes(c.dtype), row_bytes);
-    if (config.split > 1 && k_tiles < 2 * config.split) return 0;
+    const int64_t k_tiles = k_tiles_of(c);
     const double blocks = static_cast<double>(m) * n * z * config.split;
-    if (config.split > 1 && blocks > 3.0 * multiprocessors) return 0;
     const double resident =
         std::max(1.0, std::min({std::floor(220e3 / static_cast<double>(config.shared_bytes(true))), 4.0,
                                 std::ceil(blocks / multiprocessors)}));

@@ -179,6 +179,21 @@ class WgmmaConv : public ContractionTactic {
     return {launch};
   }
 
+  bool pack_alike(const Problem& problem, const std::string& one, const std::string& other) const override {
+    const Config a = Config::parse(one), b = Config::parse(other);
+    const Contraction c = contraction_of(problem);
+    const auto neighbours = [&](const Config& config) {
+      return config.base.neighbours(config.base.end(c, config.box_w));
+    };
+    return a.base.tile_n == b.base.tile_n && neighbours(a) == neighbours(b);
+  }
+
+  double modelled_us(const Problem& problem, const std::string& candidate, const Gpu& gpu) const override {
+    const Config config = Config::parse(candidate);
+    const WgmmaWork work = work_of(contraction_of(problem), config);
+    return work.estimate(config.base, gpu.multiprocessors, shared_memory_us(work, config.base));
+  }
+
  private:
   Support analyse(const Problem& problem, Contraction& c) const override {
     if (Support support = Contraction::analyse(problem, c); !support) return support;

@@ -94,6 +94,17 @@ class WgmmaProduct : public ContractionTactic {
     return {launch};
   }
 
+  bool pack_alike(const Problem& problem, const std::string& one, const std::string& other) const override {
+    const WgmmaConfig a = WgmmaConfig::parse(one, name()), b = WgmmaConfig::parse(other, name());
+    const Contraction c = contraction_of(problem);
+    return a.tile_n == b.tile_n && a.neighbours(a.end(c, 0)) == b.neighbours(b.end(c, 0));
+  }
+
+  double modelled_us(const Problem& problem, const std::string& candidate, const Gpu& gpu) const override {
+    const WgmmaConfig config = WgmmaConfig::parse(candidate, name());
+    return work_of(contraction_of(problem), config).estimate(config, gpu.multiprocessors);
+  }
+
  private:
   /// Rows of the left operand lie at one distance from each other.
   Support analyse(const Problem& problem, Contraction& c) const override {

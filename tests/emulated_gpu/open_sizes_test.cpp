@@ -1,13 +1,17 @@
 // Kernels that are written for sizes which a symbol stands for: bound to several values of it, on the
 // emulated GPU, against the reference.
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <set>
+#include <tuple>
 
 #include "cases.h"
 #include "cuda/device.h"
 #include "cuda/generated.h"
+#include "cuda/tactics.h"
 #include "device/device.h"
 #include "tune/oracle.h"
 
@@ -109,6 +113,63 @@ TEST_P(OpenSizes, KernelsAgreeWithTheReferenceAtAll) {
     for (const auto& [tactic, candidate] : ways) {
       SCOPED_TRACE(fmt::format("{} {} at {} of {}", tactic->name(), candidate.id, n, problem.text()));
       EXPECT_NO_THROW(EXPECT_EQ(trial.run(WrittenFor(*tactic, problem), candidate, 1).wrong, ""));
+    }
+  }
+}
+
+/// Weights of the problem's shapes, other elements all over; none for other inputs.
+std::vector<Tensor> some_weights(const device::Problem& problem) {
+  std::vector<Tensor> weights(static_cast<size_t>(problem.input_count()));
+  for (int i = 0; i < problem.input_count(); ++i) {
+    if (!problem.is_weight(i)) continue;
+    Tensor& made = weights[static_cast<size_t>(i)] =
+        Tensor(problem.input(i).dtype, *ir::constants(problem.input(i).shape));
+    for (int64_t at = 0; at < made.bytes(); ++at)
+      static_cast<char*>(made.raw())[at] = static_cast<char>(at * 7 + at / 251);
+  }
+  return weights;
+}
+
+// An engine holds several kernels of a problem for different sizes, and its weights once.
+TEST(Variants, TakeTheSameWeightsAndAgree) {
+  setenv("BURNISH_CUDA_LIBRARIES", BURNISH_EMULATED_GPU, 1);
+  setenv("EMULATED_MULTIPROCESSORS", "8", 1);  // small problems have many waves of blocks then
+  CudaDevice gpu(0, {});
+  unsetenv("EMULATED_MULTIPROCESSORS");
+  const std::tuple<const device::Tactic*, const char*, const char*> chosen[] = {
+      {&wgmma_tactic(), "64x32.s3.k4.c1x1",
+       "graph problem(%x0: f16[1,n,520], %w1: f16[520,72], %w2: f16[72]) { symbol n 8 40 150 %v0 = "
+       "matmul(%x0, %w1) : f16[1,n,72] "
+       "%v1 = add(%v0, %w2) : f16[1,n,72] yield %v1 }"},
+      {&implicit_gemm_tactic(), "16x64.s4.k2",
+       "graph problem(%x0: f16[1,n,264], %w1: f16[264,72], %w2: f16[72]) { symbol n 8 20 150 %v0 = "
+       "matmul(%x0, %w1) : f16[1,n,72] "
+       "%v1 = add(%v0, %w2) : f16[1,n,72] yield %v1 }"},
+      {&wgmma_conv_tactic(), "64x48.s3.k2.c1x1.b8x8",
+       "graph problem(%x0: f16[1,72,8,n] nhwc, %w1: f16[72,72,3,3]) { symbol n 2 8 60 %v0 = conv(%x0, %w1) "
+       "{pads=[1,1,1,1]} : "
+       "f16[1,72,8,n] nhwc yield %v0 }"}};
+  for (const auto& [tactic, id, text] : chosen) {
+    const device::Problem problem = device::Problem::parse(text);
+    const auto found = dynamic_cast<const GeneratedTactic&>(*tactic).variants(problem, id, gpu.gpu());
+    SCOPED_TRACE(fmt::format("{} of {}", fmt::join(found, ", "), text));
+    EXPECT_GT(found.size(), 1U);
+    const std::vector<Tensor> weights = some_weights(problem),
+                              first = tactic->pack(problem, {id, 0}, weights, gpu);
+    for (const std::string& other : found) {
+      const std::vector<Tensor> packed = tactic->pack(problem, {other, 0}, weights, gpu);
+      ASSERT_EQ(packed.size(), first.size());
+      for (size_t i = 0; i < packed.size(); ++i) {
+        ASSERT_EQ(packed[i].bytes(), first[i].bytes());
+        EXPECT_EQ(std::memcmp(packed[i].raw(), first[i].raw(), static_cast<size_t>(first[i].bytes())), 0)
+            << other;
+      }
+    }
+    const int64_t largest = problem.body().symbols.at("n").max;
+    for (int64_t n : {int64_t{9}, largest / 2 - 1, largest}) {
+      const device::Problem concrete = problem.at({{"n", n}});
+      tune::Trial trial(concrete, tune::expected_outputs(concrete), gpu);
+      EXPECT_NO_THROW(EXPECT_EQ(trial.run(WrittenFor(*tactic, problem), {id, 0}, 1).wrong, "")) << n;
     }
   }
 }

@@ -183,10 +183,15 @@ CUresult cuDeviceGetName(char* name, int length, CUdevice) {
   std::snprintf(name, static_cast<size_t>(length), "emulated GPU");
   return CUDA_SUCCESS;
 }
+/// An H100's, or as many as a test asks for: then small problems fill it too.
+static int multiprocessors() {
+  const char* const wanted = std::getenv("EMULATED_MULTIPROCESSORS");
+  return wanted ? std::atoi(wanted) : 132;
+}
 CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUdevice) {
   *value = attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR   ? 9
            : attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR ? 0
-           : attribute == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT     ? 132
+           : attribute == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT     ? multiprocessors()
                                                                        : 1 << 20;
   return CUDA_SUCCESS;
 }
