@@ -247,13 +247,19 @@ class GeneratedBound : public device::BoundKernel {
 struct Variant {
   std::string candidate;
   std::unique_ptr<Module> module;
+  double tuned_us = 0;  ///< by the model, at the sizes that the first one was measured at
 };
 
 class GeneratedKernel : public device::Kernel {
  public:
   GeneratedKernel(const GeneratedTactic& tactic, device::Problem problem, std::vector<Variant> variants,
                   CudaDevice& device)
-      : tactic_(tactic), problem_(std::move(problem)), variants_(std::move(variants)), device_(device) {}
+      : tactic_(tactic), problem_(std::move(problem)), variants_(std::move(variants)), device_(device) {
+    if (variants_.size() == 1) return;
+    const device::Problem tuned = problem_.at_opt();
+    for (Variant& variant : variants_)
+      variant.tuned_us = tactic_.modelled_us(tuned, variant.candidate, device.gpu());
+  }
 
   std::unique_ptr<device::BoundKernel> bind(const device::BindArguments& arguments) const override {
     ir::Bindings bindings = bindings_of(problem_, arguments);
@@ -281,16 +287,15 @@ class GeneratedKernel : public device::Kernel {
   /// finds another much faster.
   const Variant& best_of(const device::Problem& concrete) const {
     if (variants_.size() == 1) return variants_[0];
-    const device::Problem tuned = problem_.at_opt();
-    const auto estimate = [&](const device::Problem& problem, const Variant& variant) {
-      return tactic_.modelled_us(problem, variant.candidate, device_.gpu());
+    const auto now_us = [&](const Variant& variant) {
+      return tactic_.modelled_us(concrete, variant.candidate, device_.gpu());
     };
-    const double first = estimate(concrete, variants_[0]), first_tuned = estimate(tuned, variants_[0]);
+    const double first = now_us(variants_[0]);
     const Variant* best = &variants_[0];
     double least = much_faster;
     for (size_t i = 1; i < variants_.size(); ++i) {
-      const double at_all = std::min(1.0, estimate(tuned, variants_[i]) / first_tuned);
-      const double share = estimate(concrete, variants_[i]) / (first * at_all);
+      const double wrong_by = std::min(1.0, variants_[i].tuned_us / variants_[0].tuned_us);
+      const double share = now_us(variants_[i]) / (first * wrong_by);
       if (share > 0 && share < least) {
         least = share;
         best = &variants_[i];
