@@ -193,6 +193,14 @@ Support BodyText::supports(const device::Problem& problem, size_t i) {
   return Support::yes();
 }
 
+std::string BodyText::statements_to_outputs() const {
+  std::string text = statements_;
+  const auto& outputs = problem_.body().outputs;
+  for (size_t i = 0; i < outputs.size(); ++i)
+    text += fmt::format("    out{} = {};\n", i, name(outputs[i].value));
+  return text;
+}
+
 std::string BodyText::name(ir::ValueId value) const {
   const auto found = names_.find(value);
   if (found != names_.end()) return found->second;

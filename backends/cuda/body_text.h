@@ -41,6 +41,8 @@ class BodyText {
 
   const std::string& functions() const { return functions_; }    ///< for namespace scope
   const std::string& statements() const { return statements_; }  ///< for the scope of the defined variables
+  /// The same, and behind them the problem's outputs given to out0, out1, ...: a body of Elementwise::text().
+  std::string statements_to_outputs() const;
   void clear_statements() { statements_.clear(); }
 
  private:

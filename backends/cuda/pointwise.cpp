@@ -39,11 +39,7 @@ class Pointwise : public GeneratedTactic {
       for (int i = 0; i < problem.input_count(); ++i)
         body.define(problem.body().inputs()[static_cast<size_t>(i)], names[static_cast<size_t>(i)]);
       for (size_t i = 0; i < problem.nodes().size(); ++i) body.add_node(i);
-      std::string statements = body.statements();
-      for (int i = 0; i < problem.output_count(); ++i)
-        statements += fmt::format("    out{} = {};\n", i,
-                                  body.name(problem.body().outputs[static_cast<size_t>(i)].value));
-      return statements;
+      return body.statements_to_outputs();
     });
     return body.functions() + text;
   }

@@ -118,11 +118,7 @@ class Upsample : public GeneratedTactic {
       for (size_t i = 0; i < names.size(); ++i) body.define(read.values[i], names[i]);
       for (size_t i = 0; i < problem.nodes().size(); ++i)
         if (i != read.node) body.add_node(i);
-      std::string statements = body.statements();
-      for (int i = 0; i < problem.output_count(); ++i)
-        statements += fmt::format("    out{} = {};\n", i,
-                                  body.name(problem.body().outputs[static_cast<size_t>(i)].value));
-      return statements;
+      return body.statements_to_outputs();
     });
     return body.functions() + text;
   }
