@@ -35,6 +35,8 @@ struct Contraction {
   /// stride by a stride of the output, its channels.
   struct Phases {
     int64_t strides[2] = {1, 1};
+    int64_t taps[2] = {1,
+                       1};  ///< pixels of the input that an output pixel takes, however `kernel` reads them
     int64_t before[2] = {0, 0};  ///< pixels of the first such square that lie before the output
     ir::Dim channels = 1, height = 1, width = 1;  ///< of the output
     bool whole = true;                            ///< no pixel lies outside of the output

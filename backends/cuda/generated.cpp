@@ -378,14 +378,15 @@ std::string GeneratedTactic::program(const device::Problem& problem, const std::
 std::vector<std::string> GeneratedTactic::variants(const device::Problem& problem,
                                                    const std::string& candidate, const Gpu& gpu) const {
   std::vector<std::string> found = {candidate};
-  if (problem.is_static() || modelled_us(problem.at_opt(), candidate, gpu) == 0) return found;
+  const auto& symbols = problem.body().symbols;
+  const bool bounded =
+      std::all_of(symbols.begin(), symbols.end(), [](const auto& each) { return each.second.max >= 0; });
+  if (symbols.empty() || !bounded || modelled_us(problem.at_opt(), candidate, gpu) == 0) return found;
   constexpr size_t most_variants = 4;
-  constexpr int64_t unbounded = 16;  // times the size that is tuned for
   ir::Bindings tuned;
   for (const auto& [symbol, range] : problem.body().symbols) tuned[symbol] = range.opt;
   for (const auto& [symbol, range] : problem.body().symbols) {
-    const int64_t last = range.max < 0 ? range.opt * unbounded : range.max;
-    for (int64_t size = last; size >= 1 && size >= range.min; size /= 2) {
+    for (int64_t size = range.max; size >= 1 && size >= range.min; size /= 2) {
       ir::Bindings bindings = tuned;
       bindings[symbol] = size;
       const device::Problem concrete = problem.at(bindings);

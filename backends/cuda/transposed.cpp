@@ -51,7 +51,7 @@ Support analyse_transposed(const Problem& problem, const ir::Node& node, Contrac
     const int64_t stride = window.strides[d], pad = window.pads_begin[d], first = pad / stride;
     if (window.dilations[d] != 1) return Support::no("a dilated transposed convolution");
     if (pad < 0) return Support::no("a negative pad");
-    into.kernel[at] = (window.kernel[d] + stride - 1) / stride;
+    into.kernel[at] = phases.taps[at] = (window.kernel[d] + stride - 1) / stride;
     into.pads[at] = into.kernel[at] - 1 - first;
     if (into.pads[at] < 0) return Support::no("a pad wider than the window");
     const Dim& output = y.shape[d + 2];
@@ -77,18 +77,18 @@ Tensor weights_by_phases(const Contraction& c, const Tensor& weights) {
   const Shape& shape = weights.shape();  // [C, M, kernel...]
   const int64_t channels = shape[0], maps = shape[1], width = shape.back(),
                 height = shape.size() == 4 ? shape[2] : 1, down = c.phases->strides[0],
-                across = c.phases->strides[1];
-  Tensor made(weights.dtype(), {down * across * maps, channels, c.kernel[0], c.kernel[1]});
+                across = c.phases->strides[1], taps_h = c.phases->taps[0], taps_w = c.phases->taps[1],
+                taps = taps_h * taps_w;
+  Tensor made(weights.dtype(), {down * across * maps, channels, taps_h, taps_w});
   std::memset(made.raw(), 0, static_cast<size_t>(made.bytes()));
   dispatch_bytes(weights.dtype(), [&]<class T>(Type<T>) {
     const T* from = static_cast<const T*>(weights.raw());
     T* to = static_cast<T*>(made.raw());
     for (int64_t i = 0; i < made.size(); ++i) {
-      const int64_t tap_w = i % c.kernel[1], tap_h = i / c.kernel[1] % c.kernel[0],
-                    channel = i / c.weight_positions % channels, column = i / c.weight_positions / channels,
-                    map = column % maps, phase = column / maps,
-                    h = (c.kernel[0] - 1 - tap_h) * down + phase / across,
-                    w = (c.kernel[1] - 1 - tap_w) * across + phase % across;
+      const int64_t tap_w = i % taps_w, tap_h = i / taps_w % taps_h, channel = i / taps % channels,
+                    column = i / taps / channels, map = column % maps, phase = column / maps,
+                    h = (taps_h - 1 - tap_h) * down + phase / across,
+                    w = (taps_w - 1 - tap_w) * across + phase % across;
       if (h < height && w < width) to[i] = from[((channel * maps + map) * height + h) * width + w];
     }
   });

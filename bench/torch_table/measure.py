@@ -38,9 +38,11 @@ Timing = dict[str, float]
 
 
 def siblings(processor: int) -> set[int]:
-    """The processors of Linux's that are threads of one core with this one, which is among them."""
-    listed = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list").read_text()
-    ranges = [part.split("-") for part in listed.split(",")]
+    """The processors of Linux's that are threads of one core with this one, which is among them; it alone where nothing tells."""
+    listed = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
+    if not listed.is_file():
+        return {processor}
+    ranges = [part.split("-") for part in listed.read_text().split(",")]
     return {number for ends in ranges for number in range(int(ends[0]), int(ends[-1]) + 1)}
 
 
@@ -54,8 +56,8 @@ class Turn:
         self._lock = lock
         self._held: IO[str] | None = None
         self._processors = sorted(os.sched_getaffinity(0))
-        others = set(self._processors) - siblings(self._processors[0])
-        self._keeps_off = lock is not None and on_gpu and len(others) > 0
+        others = set(self._processors) - siblings(self._processors[0]) if lock and on_gpu else set()
+        self._keeps_off = len(others) > 0
         self.waited = 0.0  # seconds
         if self._keeps_off:
             os.sched_setaffinity(0, others)

@@ -17,8 +17,8 @@ struct Region {
   std::vector<ir::ValueId> outputs;
 };
 
-/// Every node that runs by itself, and every region worth weighing: a contraction, a reduction or a pointwise op with the
-/// pointwise ops that follow, shortest first for each anchor. Views, control ops and weights' nodes are not in any.
+/// Every node that runs by itself, and every region worth weighing: a contraction, a reduction, a concatenation, a resize or a pointwise
+/// op with the pointwise ops that follow, shortest first for each anchor. Views, control ops and weights' nodes are not in any.
 std::vector<Region> find_regions(const ir::Graph& graph);
 
 /// Whether `whole` is `part`, grown from a contraction, a pointwise op or a concatenation, and, behind it, a few pointwise ops

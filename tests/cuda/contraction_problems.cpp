@@ -45,9 +45,12 @@ void add_transposed_convolutions(Texts& texts) {
   for (const char* dtype : {"f16", "bf16", "f32"}) {
     texts.push_back(transposed(dtype, 2, 24, {9, 7}, 24, 2, 2, 0, 0, "relu(%v0)"));  // windows side by side
     texts.push_back(transposed(dtype, 1, 24, {10, 6}, 1, 2, 2, 0, 0, "sigmoid(%v0)"));
+    texts.push_back(transposed(dtype, 2, 16, {5, 6}, 8, 2, 2, 0, 0, "relu(%v0)", ""));
     texts.push_back(transposed(dtype, 2, 40, {7, 9}, 16, 4, 2, 1, 0, "add(%v0, %x3)", " nhwc", true));
     texts.push_back(transposed(dtype, 1, 16, {5, 6}, 8, 3, 2, 1, 1, "relu(%v0)", ""));
     texts.push_back(transposed(dtype, 1, 72, {5, 4}, 17, 5, 3, 2, 0, "relu(%v0)"));
+    texts.push_back(transposed(dtype, 1, 64, {1, 1}, 24, 2, 2, 0, 0, "relu(%v0)"));
+    texts.push_back(transposed(dtype, 2, 3, {6, 5}, 16, 4, 2, 1, 0, "relu(%v0)"));   // few channels
     texts.push_back(transposed(dtype, 3, 64, {1, 1}, 40, 4, 1, 0, 0, "relu(%v0)"));  // an image of one pixel
     texts.push_back(transposed(dtype, 1, 32, {4, 5}, 24, 2, 3, 1, 1, "add(%x3, %v0)", " nhwc",
                                true));  // holes between windows
