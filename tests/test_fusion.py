@@ -61,6 +61,33 @@ def test_transformers_fuse(name: str, exporter: str, tmp_path: Path) -> None:
     assert found == {"attention": attentions, "layer_norm": norms, "gelu": gelus}
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_encoder_of_any_length_has_the_kernels_of_one_of_fixed_length(batch: int, tmp_path: Path) -> None:
+    """But for the slice of the position embedding: masks, positions and token types leave no arithmetic behind, with the
+    batch known or open."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (scripts/setup.sh --peers installs it)")
+    transformers = pytest.importorskip("transformers", reason="the package transformers is not installed")
+    import export_models
+    import sound_weights
+
+    config = transformers.BertConfig(hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=80)
+    module = sound_weights.TextModel(transformers.BertModel(config)).eval()
+    model = export_models.text(lambda: module, real_weights=False)
+    with torch.no_grad():
+        export_models.export(model, module, "dynamo", True, tmp_path / "model.onnx")
+
+    def kernels(*shapes: str) -> dict[str, int]:
+        report = tmp_path / "bench.json"
+        options = [f"--{kind}shape={name}={shape}" for name in model.input_names for kind, shape in (each.split("=") for each in shapes)]
+        burnish("bench", tmp_path / "model.onnx", "--warmup-ms=0", "--duration-s=0", "--iterations=1", f"--json={report}", *options)
+        counts: dict[str, int] = json.loads(report.read_text())
+        return counts
+
+    fixed, of_any = kernels(f"={batch}x40"), kernels("min-=1x8", f"opt-={batch}x40", f"max-={batch}x512")
+    assert of_any["kernels"] <= fixed["kernels"] + 1
+    assert of_any["fallback_kernels"] <= fixed["fallback_kernels"]
+
+
 @pytest.mark.parametrize(
     ("name", "exporter", "tune"),
     [(name, exporter, "model") for name in CONVOLUTIONAL for exporter in ("dynamo", "script")]

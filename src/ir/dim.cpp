@@ -64,6 +64,44 @@ int64_t apply(int function, int64_t a, int64_t b) {
   }
 }
 
+/// Where a value lies, as far as that is known; both ends are in it.
+struct Interval {
+  std::optional<int64_t> low, high;
+};
+
+std::optional<int64_t> sum(std::optional<int64_t> a, std::optional<int64_t> b) {
+  int64_t result;
+  if (!a || !b || __builtin_add_overflow(*a, *b, &result)) return std::nullopt;
+  return result;
+}
+std::optional<int64_t> product(std::optional<int64_t> a, std::optional<int64_t> b) {
+  int64_t result;
+  if (!a || !b || __builtin_mul_overflow(*a, *b, &result)) return std::nullopt;
+  return result;
+}
+/// What of `choose` is sure: of both ends, or, where the other can only move it on, of the one that is known.
+template <class Choose>
+std::optional<int64_t> one_of(std::optional<int64_t> a, std::optional<int64_t> b, bool one_is_enough, Choose choose) {
+  if (a && b) return choose(*a, *b);
+  return one_is_enough ? (a ? a : b) : std::nullopt;
+}
+
+/// Of a function of values that lie there.
+Interval apply(int function, const Interval& a, const Interval& b) {
+  const auto lesser = [](int64_t x, int64_t y) { return std::min(x, y); };
+  const auto greater = [](int64_t x, int64_t y) { return std::max(x, y); };
+  const auto divided = [&](std::optional<int64_t> x) -> std::optional<int64_t> { return x ? std::optional(apply(function, *x, *b.low)) : std::nullopt; };
+  const bool by_number = b.low && b.high && *b.low == *b.high && *b.low > 0;
+  switch (function) {
+    case floor_div_atom:
+    case ceil_div_atom: return by_number && a.low && *a.low >= 0 ? Interval{divided(a.low), divided(a.high)} : Interval{};
+    case mod_atom: return by_number ? Interval{0, *b.low - 1} : Interval{};
+    case min_atom: return {one_of(a.low, b.low, false, lesser), one_of(a.high, b.high, true, lesser)};
+    case max_atom: return {one_of(a.low, b.low, true, greater), one_of(a.high, b.high, false, greater)};
+    default: return {one_of(a.low, b.low, false, lesser), one_of(a.high, b.high, false, greater)};
+  }
+}
+
 }  // namespace
 
 struct DimBuilder {
@@ -250,6 +288,47 @@ struct DimBuilder {
     return std::nullopt;
   }
 
+  /// The expression made again, of what `symbol` and `function` make of its parts.
+  template <class Symbol, class Function>
+  static Dim rebuilt(const Dim& dim, const Symbol& symbol, const Function& function) {
+    if (!dim.terms_) return dim;
+    Dim sum(dim.constant_);
+    for (const Term& term : *dim.terms_) {
+      Dim value(term.coefficient);
+      for (const auto& atom : term.atoms) {
+        if (atom->function == symbol_atom)
+          value = value * symbol(atom->name);
+        else
+          value = value * function(atom->function, rebuilt(atom->arguments[0], symbol, function), rebuilt(atom->arguments[1], symbol, function));
+      }
+      sum = sum + value;
+    }
+    return sum;
+  }
+
+  static Interval interval(const Atom& atom, const SymbolRanges& symbols) {
+    if (atom.function != symbol_atom) return apply(atom.function, interval(atom.arguments[0], symbols), interval(atom.arguments[1], symbols));
+    const auto found = symbols.find(atom.name);
+    if (found == symbols.end()) return {0, std::nullopt};
+    return {found->second.min, found->second.max < 0 ? std::nullopt : std::optional(found->second.max)};
+  }
+
+  static Interval interval(const Dim& dim, const SymbolRanges& symbols) {
+    Interval all = {dim.constant_, dim.constant_};
+    for (const Term& term : terms_of(dim)) {
+      Interval one = {1, 1};
+      for (const auto& atom : term.atoms) {
+        const Interval factor = interval(*atom, symbols);
+        if (!factor.low || *factor.low < 0) return {};
+        one = {product(one.low, factor.low), product(one.high, factor.high)};
+      }
+      one = {product(one.low, term.coefficient), product(one.high, term.coefficient)};
+      if (term.coefficient < 0) std::swap(one.low, one.high);
+      all = {sum(all.low, one.low), sum(all.high, one.high)};
+    }
+    return all;
+  }
+
   static void collect_broadcasts(const Dim& dim, std::vector<std::pair<Dim, Dim>>& into) {
     for (const Term& term : terms_of(dim)) {
       for (const auto& atom : term.atoms) {
@@ -270,6 +349,18 @@ Dim make_function(int function, std::vector<Dim> arguments) {
   atom.key = fmt::format("{}({}, {})", function_names[static_cast<size_t>(function)], arguments[0].str(), arguments[1].str());
   atom.arguments = std::move(arguments);
   return DimBuilder::from_atom(std::move(atom));
+}
+
+/// The function of two dimensions, as simple as it gets.
+static Dim combine(int function, const Dim& a, const Dim& b) {
+  switch (function) {
+    case floor_div_atom: return floor_div(a, b);
+    case ceil_div_atom: return ceil_div(a, b);
+    case mod_atom: return mod(a, b);
+    case min_atom: return min(a, b);
+    case max_atom: return max(a, b);
+    default: return broadcast(a, b);
+  }
 }
 
 Dim Dim::symbol(std::string name) {
@@ -354,29 +445,26 @@ int64_t Dim::evaluate(const Bindings& bindings) const {
 }
 
 Dim Dim::substitute(const std::map<std::string, Dim, std::less<>>& replacements) const {
-  if (!terms_) return *this;
-  Dim sum(constant_);
-  for (const Term& term : *terms_) {
-    Dim value(term.coefficient);
-    for (const auto& atom : term.atoms) {
-      if (atom->function == symbol_atom) {
-        const auto found = replacements.find(atom->name);
-        value = value * (found == replacements.end() ? symbol(atom->name) : found->second);
-      } else {
-        const Dim a = atom->arguments[0].substitute(replacements), b = atom->arguments[1].substitute(replacements);
-        switch (atom->function) {
-          case floor_div_atom: value = value * floor_div(a, b); break;
-          case ceil_div_atom: value = value * ceil_div(a, b); break;
-          case mod_atom: value = value * mod(a, b); break;
-          case min_atom: value = value * min(a, b); break;
-          case max_atom: value = value * max(a, b); break;
-          default: value = value * broadcast(a, b);
-        }
-      }
-    }
-    sum = sum + value;
-  }
-  return sum;
+  return DimBuilder::rebuilt(
+      *this,
+      [&](const std::string& name) {
+        const auto found = replacements.find(name);
+        return found == replacements.end() ? symbol(name) : found->second;
+      },
+      combine);
+}
+
+Dim Dim::within(const SymbolRanges& symbols) const {
+  if (!terms_ || symbols.empty()) return *this;
+  return DimBuilder::rebuilt(
+      *this, [](const std::string& name) { return symbol(name); },
+      [&](int function, const Dim& a, const Dim& b) {
+        if (function != min_atom && function != max_atom) return combine(function, a, b);
+        const Interval difference = DimBuilder::interval(b - a, symbols);
+        if (difference.low && *difference.low >= 0) return function == min_atom ? a : b;
+        if (difference.high && *difference.high <= 0) return function == min_atom ? b : a;
+        return combine(function, a, b);
+      });
 }
 
 Dim operator+(const Dim& a, const Dim& b) {

@@ -15,6 +15,13 @@ namespace burnish::ir {
 /// What each symbol stands for in one run.
 using Bindings = std::map<std::string, int64_t, std::less<>>;
 
+/// min, opt and max of a symbol; max < 0 means unbounded.
+struct SymbolRange {
+  int64_t min = 0, opt = 1, max = -1;
+  friend bool operator==(const SymbolRange&, const SymbolRange&) = default;
+};
+using SymbolRanges = std::map<std::string, SymbolRange, std::less<>>;
+
 /// An integer expression in canonical form: a sum of products of atoms with integer coefficients, where an atom
 /// is a symbol or one of floor_div, ceil_div, mod, min, max, broadcast. Equal forms compare equal.
 /// Text: "3", "n", "2*h + 1", "floor_div(h - 1, 2)"; parse() takes what str() gives.
@@ -39,6 +46,8 @@ class Dim {
   int64_t evaluate(const Bindings& bindings) const;
   /// Replaces the symbols that `bindings` names; the others stay.
   Dim substitute(const std::map<std::string, Dim, std::less<>>& replacements) const;
+  /// The same for all values that the symbols may take: each min and max that their ranges decide is the one side.
+  Dim within(const SymbolRanges& symbols) const;
 
   friend Dim operator+(const Dim& a, const Dim& b);
   friend Dim operator-(const Dim& a, const Dim& b);

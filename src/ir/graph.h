@@ -62,12 +62,6 @@ struct Node {
   bool erased = false;
 };
 
-/// min, opt and max of a symbol; max < 0 means unbounded.
-struct SymbolRange {
-  int64_t min = 0, opt = 1, max = -1;
-  friend bool operator==(const SymbolRange&, const SymbolRange&) = default;
-};
-
 struct Output {
   std::string name;  ///< what the caller calls it; may be empty in bodies
   ValueId value;
@@ -78,7 +72,7 @@ class Graph {
   explicit Graph(std::string name = "main") : name(std::move(name)) {}
 
   std::string name;
-  std::map<std::string, SymbolRange, std::less<>> symbols;  ///< of the inputs' dimensions
+  SymbolRanges symbols;  ///< of the inputs' dimensions
   std::vector<Output> outputs;
 
   // --- building ---

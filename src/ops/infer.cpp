@@ -82,13 +82,16 @@ void infer(ir::Graph& graph, ir::NodeId id) {
     const std::string owner = wanted ? fmt::to_string(node.outputs[at].index) : fmt::format("n{}_{}", id.index, at);
     return ir::Dim::symbol(fmt::format("{}${}_{}", graph.name == "main" ? "" : graph.name, owner, dim));
   };
-  InferContext context(op, node.attributes, std::move(inputs), static_cast<int>(node.outputs.size()), node.bodies, fresh);
+  InferContext context(op, node.attributes, std::move(inputs), static_cast<int>(node.outputs.size()), node.bodies, fresh, graph.symbols);
   with_context([&] { return fmt::format("node '{}' ({})", node.source, op.name); }, [&] { op.infer(context); });
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (!node.outputs[i]) continue;
     ir::Value& value = graph.value(node.outputs[i]);
     value.type = context.output_types()[i];
     value.contents = context.output_contents()[i];
+    for (ir::Dim& dim : value.type.shape) dim = dim.within(graph.symbols);
+    if (value.contents)
+      for (ir::Dim& dim : *value.contents) dim = dim.within(graph.symbols);
   }
 }
 

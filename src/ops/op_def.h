@@ -38,8 +38,8 @@ class InferContext {
   using Fresh = std::function<ir::Dim(int output, int dim)>;
 
   InferContext(const OpDef& op, const ir::Attributes& attributes, std::vector<InferInput> inputs, int output_count,
-               Bodies bodies, Fresh fresh)
-      : op_(op), attributes_(attributes), inputs_(std::move(inputs)), bodies_(bodies), fresh_(std::move(fresh)),
+               Bodies bodies, Fresh fresh, const ir::SymbolRanges& symbols = {})
+      : op_(op), attributes_(attributes), inputs_(std::move(inputs)), bodies_(bodies), fresh_(std::move(fresh)), symbols_(symbols),
         types_(static_cast<size_t>(output_count)), contents_(static_cast<size_t>(output_count)) {}
 
   const OpDef& op() const { return op_; }
@@ -62,6 +62,8 @@ class InferContext {
   const Tensor* constant(int i) const;
   Bodies bodies() const { return bodies_; }
   ir::Dim fresh(int output, int dim) const { return fresh_(output, dim); }
+  /// Of the graph that the node is in.
+  const ir::SymbolRanges& symbols() const { return symbols_; }
 
   /// Sets what is known of output `i`.
   void set(int i, DType dtype, std::vector<ir::Dim> shape);
@@ -77,6 +79,7 @@ class InferContext {
   std::vector<InferInput> inputs_;
   Bodies bodies_;
   Fresh fresh_;
+  ir::SymbolRanges symbols_;
   std::vector<ir::TensorType> types_;
   std::vector<std::optional<std::vector<ir::Dim>>> contents_;
 };

@@ -12,6 +12,7 @@ void infer_by_body(InferContext& context) {
   require(static_cast<int>(body.inputs().size()) == context.inputs(), "its body takes {} inputs, not {}", body.inputs().size(), context.inputs());
   require(static_cast<int>(body.outputs.size()) >= context.outputs(), "its body gives {} outputs, not {}", body.outputs.size(), context.outputs());
   const std::shared_ptr<ir::Graph> typed = body.clone();  // sessions share the body
+  typed->symbols = context.symbols();
   for (int i = 0; i < context.inputs(); ++i) typed->value(typed->inputs()[static_cast<size_t>(i)]).type = context.type(i);
   infer(*typed);
   for (int i = 0; i < context.outputs(); ++i) context.set(i, typed->value(typed->outputs[static_cast<size_t>(i)].value).type);

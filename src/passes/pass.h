@@ -21,6 +21,8 @@ void run_passes(ir::Graph& graph, std::span<const Pass> passes, rewrite::Rewrite
 
 /// One spelling for attributes that mean the same: axes listed and counted from the front, pads as numbers.
 Pass normalize_attributes();
+/// A pointwise op repeats its operands by itself: expands in front of it that do not decide its shape go.
+Pass bypass_expands();
 /// Constants on the right of commutative ops, their other inputs in a fixed order; then canonical.rules.
 Pass canonicalize();
 /// Infers every type again. Small integer tensors whose contents are known become constants or `dims` nodes,

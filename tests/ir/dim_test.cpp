@@ -1,5 +1,6 @@
 // Symbolic dimensions: forms that are equal compare equal.
 #include <burnish/error.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -46,6 +47,63 @@ TEST(Dim, AQuotientWithoutItsRemainderIsThatOfAll) {
   EXPECT_EQ(mod(whole, 32), Dim(0));
   EXPECT_NE(floor_div(whole, 16), floor_div(a, 16));
   EXPECT_NE(floor_div(whole + 1, 32), floor_div(a, 32));
+}
+
+TEST(Dim, RangesDecideLeastAndGreatest) {
+  const ir::SymbolRanges ranges = {{"n", {8, 128, 512}}, {"m", {1, 1, -1}}};
+  const std::map<std::string, std::string> expected = {
+      {"min(512, n)", "n"},
+      {"min(511, n)", "min(511, n)"},
+      {"max(8, n)", "n"},
+      {"max(9, n)", "max(9, n)"},
+      {"min(n, m + 511)", "n"},
+      {"min(n, m)", "min(m, n)"},
+      {"max(0, n - 8) + 2*min(3, n)", "n - 2"},
+      {"min(floor_div(n - 1, 2), 256)", "floor_div(n - 1, 2)"},
+      {"min(ceil_div(n, 16), 31)", "min(31, ceil_div(n, 16))"},
+      {"min(mod(m, 7), 6)", "mod(m, 7)"},
+      {"floor_div(max(n, 600 - n), 2)", "floor_div(max(-n + 600, n), 2)"},
+      {"min(600, max(n, 513))", "513"},
+      {"min(n, unknown)", "min(n, unknown)"},
+  };
+  for (const auto& [text, within] : expected) EXPECT_EQ(Dim::parse(text).within(ranges), Dim::parse(within)) << text;
+}
+
+/// Whatever the expression, it has the same value everywhere in the ranges.
+TEST(Dim, RangesChangeNoValue) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  std::mt19937 random(seed);
+  const auto number = [&](int64_t least, int64_t most) { return std::uniform_int_distribution<int64_t>(least, most)(random); };
+  int simpler = 0;
+  for (int round = 0; round < 2000; ++round) {
+    ir::SymbolRanges ranges;
+    std::vector<Dim> parts = {Dim(number(0, 40)), Dim(number(1, 9))};
+    for (const char* name : {"a", "b", "c"}) {
+      const int64_t least = number(0, 20);
+      ranges[name] = {least, least, least + number(0, 30)};
+      parts.push_back(Dim::symbol(name));
+    }
+    for (int step = 0; step < 5; ++step) {
+      const auto any = [&] { return parts[static_cast<size_t>(number(0, static_cast<int64_t>(parts.size()) - 1))]; };
+      const auto function = static_cast<size_t>(number(0, 9));
+      const Dim x = any(), y = any();
+      if (function < 4)
+        parts.push_back((function < 2 ? ir::min : ir::max)(x, y));
+      else if (function < 7)
+        parts.push_back((function == 4 ? ir::floor_div : function == 5 ? ir::ceil_div : ir::mod)(x, Dim(number(1, 9))));
+      else
+        parts.push_back(function == 7 ? x + y : function == 8 ? x - y : x * number(1, 3));
+    }
+    const Dim dim = parts.back(), within = dim.within(ranges);
+    simpler += !(dim == within);
+    for (int point = 0; point < 10; ++point) {
+      ir::Bindings at;
+      for (const auto& [name, range] : ranges) at[name] = point == 0 ? range.min : point == 1 ? range.max : number(range.min, range.max);
+      ASSERT_EQ(within.evaluate(at), dim.evaluate(at)) << dim.str() << " became " << within.str();
+    }
+  }
+  EXPECT_GT(simpler, 100);
 }
 
 TEST(Dim, WhatCannotBeWrittenOverflows) {

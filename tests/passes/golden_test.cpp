@@ -32,6 +32,29 @@ TEST(Canonicalize, PutsConstantsOnTheRight) {
 )");
 }
 
+TEST(BypassExpands, LeavesWhatDecidesTheShape) {
+  EXPECT_EQ(after(passes::bypass_expands(), R"(graph main(%x: f32[n,3], %r: f32[3], %c: f32[n,1]) {
+  constant @s: i64[2] = {5, 3}
+  %d = dims(%x) {dims=["n","3"], symbols=["n"], sources=[0,0]} : i64[2]
+  %e = expand(%r, %d) : f32[n,3]
+  %f = expand(%c, %d) : f32[n,3]
+  %g = expand(%r, @s) : f32[5,3]
+  %a = add(%x, %e) : f32[n,3]
+  %b = mul(%e, %f) : f32[n,3]
+  %h = neg(%g) : f32[5,3]
+  yield %a, %b, %h
+})"),
+            R"(graph main(%x: f32[n,3], %r: f32[3], %c: f32[n,1]) {
+  constant @s: i64[2] = {5, 3}
+  %g = expand(%r, @s) : f32[5,3]
+  %a = add(%x, %r) : f32[n,3]
+  %b = mul(%r, %c) : f32[n,3]
+  %h = neg(%g) : f32[5,3]
+  yield %a, %b, %h
+}
+)");
+}
+
 TEST(CommonSubexpressions, MergesEqualNodesAndSmallConstants) {
   EXPECT_EQ(after(passes::common_subexpressions(), R"(graph main(%x: f32[n]) {
   constant @a: f32[] = {2.0}
