@@ -5,7 +5,8 @@
 //
 // Without shapes, those of the engine, whose dimensions must then be numbers. Prints `start MS` (from a made
 // CUDA context to the first output, the engine's libraries loaded meanwhile), then for each set of shapes
-// `SHAPES first MS later MS` (the first call, and the median of twenty), then how many of RUNS runs, and of
+// `SHAPES first MS later MS` (the first call, and the median of twenty, with inputs and results in the
+// device's memory and one synchronize), then how many of RUNS runs, and of
 // eight threads' runs at once, gave other bits than the first. Inputs are random, with a fixed seed. Exits
 // with 1 where bits differ.
 #include <burnish/runtime.h>
@@ -38,16 +39,48 @@ class Stopwatch {
 };
 
 /// The first GPU's primary context, current in this thread.
-void make_context() {
-  void* library = dlopen("libcuda.so.1", RTLD_NOW);
-  require(library != nullptr, "libcuda.so.1 cannot be opened");
-  const auto start = reinterpret_cast<int (*)(unsigned)>(dlsym(library, "cuInit"));
-  const auto retain = reinterpret_cast<int (*)(void**, int)>(dlsym(library, "cuDevicePrimaryCtxRetain"));
-  const auto use = reinterpret_cast<int (*)(void*)>(dlsym(library, "cuCtxSetCurrent"));
-  void* context = nullptr;
-  require(start && retain && use && start(0) == 0 && retain(&context, 0) == 0 && use(context) == 0,
-          "no CUDA context");
-}
+class Context {
+ public:
+  Context() {
+    require(library_ != nullptr, "libcuda.so.1 cannot be opened");
+    void* context = nullptr;
+    require(function<int(unsigned)>("cuInit")(0) == 0 &&
+                function<int(void**, int)>("cuDevicePrimaryCtxRetain")(&context, 0) == 0 &&
+                function<int(void*)>("cuCtxSetCurrent")(context) == 0,
+            "no CUDA context");
+  }
+
+  /// A copy in the device's memory, which is never given back.
+  Tensor copied(const Tensor& tensor) const {
+    void* memory = nullptr;
+    const auto bytes = static_cast<size_t>(tensor.bytes());
+    require(allocate_(&memory, std::max<size_t>(bytes, 1)) == 0 &&
+                copy_(memory, tensor.raw(), bytes, nullptr) == 0,
+            "no {} bytes on the device", bytes);
+    constexpr DeviceId first_gpu{2, 0};  // as DLPack has it
+    return Tensor::view(tensor.dtype(), tensor.shape(), memory, nullptr, first_gpu);
+  }
+  TensorMap copied(const TensorMap& tensors) const {
+    TensorMap copies;
+    for (const auto& [name, tensor] : tensors) copies.emplace(name, copied(tensor));
+    return copies;
+  }
+  void synchronize() const { require(synchronize_() == 0, "the device has failed"); }
+
+ private:
+  template <class Signature>
+  Signature* function(const char* name) const {
+    auto* found = reinterpret_cast<Signature*>(dlsym(library_, name));
+    require(found != nullptr, "libcuda.so.1 has no {}", name);
+    return found;
+  }
+
+  void* library_ = dlopen("libcuda.so.1", RTLD_NOW);
+  int (*allocate_)(void**, size_t) = function<int(void**, size_t)>("cuMemAlloc_v2");
+  int (*copy_)(void*, const void*, size_t,
+               void*) = function<int(void*, const void*, size_t, void*)>("cuMemcpyAsync");
+  int (*synchronize_)() = function<int()>("cuCtxSynchronize");
+};
 
 Shape parse_shape(const std::string& text) {
   Shape shape;
@@ -109,19 +142,22 @@ int differing_runs(Session& session, const TensorMap& inputs, const TensorMap& e
   return differ;
 }
 
-double median_ms(Session& session, const TensorMap& inputs) {
+double call_ms(Session& session, const TensorMap& inputs, const Context& context) {
+  const Stopwatch watch;
+  const TensorMap results = session.run(inputs);
+  context.synchronize();
+  return watch.ms();
+}
+
+double median_ms(Session& session, const TensorMap& inputs, const Context& context) {
   std::vector<double> times;
-  for (int i = 0; i < 20; ++i) {
-    const Stopwatch watch;
-    session.run(inputs);
-    times.push_back(watch.ms());
-  }
+  for (int i = 0; i < 20; ++i) times.push_back(call_ms(session, inputs, context));
   std::nth_element(times.begin(), times.begin() + 10, times.end());
   return times[10];
 }
 
 int check(const std::string& path, int runs, std::vector<std::string> shape_texts) {
-  make_context();
+  const Context context;
   if (shape_texts.empty()) shape_texts.emplace_back();
   const Stopwatch watch;
   const Engine engine = Engine::load(path, {});
@@ -130,11 +166,10 @@ int check(const std::string& path, int runs, std::vector<std::string> shape_text
   const TensorMap expected = session.run(inputs);
   fmt::print("start {:.1f}\n", watch.ms());
   for (const std::string& text : shape_texts) {
-    const TensorMap some = random_inputs(engine, parse_shapes(text));
-    const Stopwatch first;
-    session.run(some);
-    const double first_ms = first.ms();
-    fmt::print("{} first {:.3f} later {:.3f}\n", text, first_ms, median_ms(session, some));
+    const TensorMap some = context.copied(random_inputs(engine, parse_shapes(text)));
+    context.synchronize();
+    const double first_ms = call_ms(session, some, context);
+    fmt::print("{} first {:.3f} later {:.3f}\n", text, first_ms, median_ms(session, some, context));
   }
   const int alone = differing_runs(session, inputs, expected, runs);
   constexpr int threads = 8;
