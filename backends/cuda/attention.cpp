@@ -150,6 +150,13 @@ class AttentionTactic : public GeneratedTactic {
     launch.shared_bytes = config.shared_bytes(Attention::of(written.at_opt()));
     return {launch};
   }
+
+  /// The only weight that there may be is the mask, as it is.
+  bool pack_alike(const Problem&, const std::string&, const std::string&) const override { return true; }
+
+  double modelled_us(const Problem& problem, const std::string& candidate, const Gpu& gpu) const override {
+    return estimate(Attention::of(problem), Config::parse(candidate), gpu.multiprocessors);
+  }
 };
 
 }  // namespace

@@ -14,7 +14,8 @@ std::string way_of_working(const device::Tactic& tactic, const device::Candidate
   const size_t how = stays < id.size() ? id.find_first_not_of("0123456789", stays + 2) : id.size();
   return id.substr(ways, stays - ways) + (stays < id.size() ? ".p" : "") +
          id.substr(std::min(how, id.size())) +
-         (tactic.name() == "cuda.per_element" ? problem.op(0).name : "");
+         (tactic.name() == "cuda.per_element" ? problem.op(0).name : "") +
+         (tactic.name() == "cuda.wgmma_attention" ? id : "");
 }
 
 std::vector<Case> cases(device::Device& device, const std::function<bool(const device::Problem&)>& fits,

@@ -240,6 +240,10 @@ void add_attention(Texts& texts) {
         attention(dtype, 1, 4, 2, 130, 241, 128, 96, "bool[1,1,130,241]", "causal=\"bottom_right\""));
     texts.push_back(
         attention(dtype, 2, 2, 2, 65, 17, 48, 32, fmt::format("{}[2,1,1,17]", dtype), "softcap=3.0"));
+    // several steps of keys, some of which a tile does not see, and queries that see none
+    texts.push_back(attention(dtype, 1, 2, 1, 200, 200, 64, 64, "", "causal=\"top_left\""));
+    texts.push_back(attention(dtype, 1, 2, 2, 150, 70, 64, 32, "", "causal=\"bottom_right\""));
+    texts.push_back(attention(dtype, 2, 1, 1, 70, 300, 64, 64, "bool[2,1,1,300]", "scale=0.125"));
     // packed by one product, read and written in place
     texts.push_back(fmt::format(
         "graph problem(%x0: {0}[2,21,144]) {{ constant @c1: i64[3] = {{48, 48, 48}} "

@@ -83,6 +83,9 @@ const char* const problems[] = {
     "graph problem(%x0: f16[1,2,n,32], %x1: f16[1,2,n,32], %x2: f16[1,2,n,32]) { symbol n 1 40 300 %v0 = "
     "attention(%x0, %x1, %x2) "
     "{scale=0.17} : f16[1,2,n,32] yield %v0 }",
+    "graph problem(%x0: f16[1,2,n,64], %x1: f16[1,2,n,64], %x2: f16[1,2,n,64], %x3: i64[1,1,1,n]) { symbol n "
+    "1 "
+    "40 300 %v0 = attention(%x0, %x1, %x2, %x3) {scale=0.125} : f16[1,2,n,64] yield %v0 }",
     "graph problem(%x0: f16[1,n,40], %x1: f16[1,n,24]) { symbol n 1 40 300 %v0 = concat(%x0, %x1) {axis=2} : "
     "f16[1,n,64] yield %v0 }",
     "graph problem(%x0: f16[1,24,4,n] nhwc) { symbol n 1 40 300 %v0 = reduce_mean(%x0) {axes=[2,3]} : "
