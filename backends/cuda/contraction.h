@@ -144,6 +144,12 @@ int reusable_input(const device::Problem& problem, const Contraction& contractio
 /// which a thread of a warpgroup's product gets so many `neighbours` (2, 4 or 8), column 4 n i + n q + 2 j +
 /// e where 4 n i + 8 j + 2 q + e would be.
 Tensor pack_tiles(const Contraction& contraction, int tile_n, const Tensor& weights, int neighbours = 2);
+/// The same for tiles of any width that is a multiple of 16: [inner tile][column][chunk], with columns in
+/// fours of neighbours, and `most_tile` columns of zeros behind the last inner tile, which a tile at the end
+/// may reach into.
+Tensor pack_for_any_tile(const Contraction& contraction, int most_tile, const Tensor& weights);
+/// The columns of an inner tile there.
+inline int64_t columns_for_any_tile(int64_t columns) { return (columns + 15) / 16 * 16; }
 /// The same of a convolution's weights, with inner tiles that are one position in the window and a block of
 /// channels each: [block of channels][row / taps][column][row % taps] of the window.
 Tensor pack_window_tiles(const Contraction& contraction, int tile_n, int taps, const Tensor& weights,

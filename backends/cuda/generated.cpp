@@ -10,7 +10,7 @@ namespace burnish::cuda {
 namespace {
 
 constexpr std::string_view code_magic = "burnish-cuda-1";
-constexpr double much_faster = 0.8;  ///< of another's time by the model, which is right to about that
+constexpr double much_faster = 0.9;  ///< of another's time by the model, which is right to about that
 
 /// What an engine keeps of a kernel: "burnish-cuda-1 sm_90a SOURCE_BYTES\n", the source, the cubin.
 struct Code {
@@ -382,7 +382,7 @@ std::vector<std::string> GeneratedTactic::variants(const device::Problem& proble
   const bool bounded =
       std::all_of(symbols.begin(), symbols.end(), [](const auto& each) { return each.second.max >= 0; });
   if (symbols.empty() || !bounded || modelled_us(problem.at_opt(), candidate, gpu) == 0) return found;
-  constexpr size_t most_variants = 4;
+  constexpr size_t most_variants = 6;
   ir::Bindings tuned;
   for (const auto& [symbol, range] : problem.body().symbols) tuned[symbol] = range.opt;
   for (const auto& [symbol, range] : problem.body().symbols) {

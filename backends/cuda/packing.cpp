@@ -16,14 +16,15 @@ int64_t by_thread(int64_t n, int neighbours) {
   return n / unit * unit + n / 2 % 4 * neighbours + n % unit / 8 * 2 + n % 2;
 }
 
-/// `source(tile, k)`: where element k of an inner tile lies in a column's weights, or -1 for zero.
+/// `source(tile, k)`: where element k of an inner tile lies in a column's weights, or -1 for zero. Behind all
+/// that there are `more` columns of zeros.
 template <class Source>
-Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& weights, int neighbours,
-            const Source& source) {
+Tensor pack(const Contraction& c, int64_t tile_n, int64_t k_tiles, const Tensor& weights, int neighbours,
+            const Source& source, int64_t more = 0) {
   const int64_t chunk = 16 / dtype_bytes(c.dtype), tile_k = 8 * chunk, columns = c.columns.constant();
   const int64_t n_tiles = divide_up(columns, tile_n),
                 n_stride = c.conv ? c.inner.constant() : c.right_n.constant();
-  Tensor packed(c.dtype, {c.groups * n_tiles * k_tiles * tile_n * tile_k});
+  Tensor packed(c.dtype, {(c.groups * n_tiles * k_tiles * tile_n + more) * tile_k});
   std::memset(packed.raw(), 0, static_cast<size_t>(packed.bytes()));
   dispatch_bytes(c.dtype, [&]<class T>(Type<T>) {
     const T* from = static_cast<const T*>(weights.raw());
@@ -48,15 +49,26 @@ Tensor pack(const Contraction& c, int tile_n, int64_t k_tiles, const Tensor& wei
   return packed;
 }
 
+/// As pack_tiles(), of tiles of so many columns.
+Tensor pack_columns(const Contraction& c, int64_t tile_n, const Tensor& weights, int neighbours,
+                    int64_t more = 0) {
+  const int64_t tile_k = 128 / dtype_bytes(c.dtype), inner = c.inner.constant(), channels = c.weight_channels,
+                positions = c.weight_positions, k_stride = c.conv ? 1 : c.right_k.constant();
+  const auto source = [=](int64_t tile, int64_t k) {
+    const int64_t at = tile * tile_k + k;
+    return at < inner ? (at % channels * positions + at / channels) * k_stride : int64_t{-1};
+  };
+  return pack(c, tile_n, divide_up(inner, tile_k), weights, neighbours, source, more);
+}
+
 }  // namespace
 
 Tensor pack_tiles(const Contraction& c, int tile_n, const Tensor& weights, int neighbours) {
-  const int64_t tile_k = 128 / dtype_bytes(c.dtype), inner = c.inner.constant(), channels = c.weight_channels,
-                positions = c.weight_positions, k_stride = c.conv ? 1 : c.right_k.constant();
-  return pack(c, tile_n, divide_up(inner, tile_k), weights, neighbours, [=](int64_t tile, int64_t k) {
-    const int64_t at = tile * tile_k + k;
-    return at < inner ? (at % channels * positions + at / channels) * k_stride : int64_t{-1};
-  });
+  return pack_columns(c, tile_n, weights, neighbours);
+}
+
+Tensor pack_for_any_tile(const Contraction& c, int most_tile, const Tensor& weights) {
+  return pack_columns(c, columns_for_any_tile(c.columns.constant()), weights, 4, most_tile);
 }
 
 Tensor pack_window_tiles(const Contraction& c, int tile_n, int taps, const Tensor& weights, int neighbours) {

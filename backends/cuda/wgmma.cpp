@@ -232,21 +232,23 @@ std::string wgmma_source(const device::Problem& problem, const Contraction& cont
   const Epilogue epilogue(problem, contraction, end == WgmmaEnd::pooled ? 4 : neighbours);
   require(!persistent || end != WgmmaEnd::exchange, "internal: sums of blocks that stay change no hands");
   return fmt::format("using Element = {};\n", memory_type(contraction.dtype)) +
-         constants_text({{"POOLED", contraction.pooled},
-                         {"GROUPS_M", config.groups},
-                         {"TILE_M", config.tile_m()},
-                         {"TILE_N", config.tile_n},
-                         {"STAGES", config.stages},
-                         {"SPLIT", config.split},
-                         {"SHARE_M", config.share_m},
-                         {"SHARE_N", config.share_n},
-                         {"SHARE", config.share_m * config.share_n},
-                         {"MULTIPLIERS", 128 * config.groups},
-                         {"NEIGHBOURS", neighbours},
-                         {"ROWS_FIRST", persistent && rows_first},
-                         {"FETCH", config.fetches},
-                         {"KEPT", config.keeps ? steps : 0},
-                         {"LEAD", config.leads ? (config.stages - 1) / 2 : 0}}) +
+         constants_text(
+             {{"POOLED", contraction.pooled},
+              {"GROUPS_M", config.groups},
+              {"TILE_M", config.tile_m()},
+              {"TILE_N", config.tile_n},
+              {"STAGES", config.stages},
+              {"SPLIT", config.split},
+              {"SHARE_M", config.share_m},
+              {"SHARE_N", config.share_n},
+              {"SHARE", config.share_m * config.share_n},
+              {"MULTIPLIERS", 128 * config.groups},
+              {"NEIGHBOURS", neighbours},
+              {"PADDED_COLUMNS", config.any_tile ? columns_for_any_tile(contraction.columns.constant()) : 0},
+              {"ROWS_FIRST", persistent && rows_first},
+              {"FETCH", config.fetches},
+              {"KEPT", config.keeps ? steps : 0},
+              {"LEAD", config.leads ? (config.stages - 1) / 2 : 0}}) +
          fmt::format(
              "BURNISH_DEVICE const Element* b_operand(const Operands& p) {{ return static_cast<const "
              "Element*>(p.c{}); }}\n",

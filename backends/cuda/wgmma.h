@@ -21,12 +21,15 @@ struct WgmmaConfig {
   bool fetches = false;  ///< such blocks ask L2 for what their ring takes next
   bool leads = false;    ///< of two warpgroups of such a block, the first is ahead
   bool keeps = false;    ///< such a block keeps the right operand, which has one tile of columns
+  /// The right operand is packed by pack_for_any_tile(): not of the id, but of the problem.
+  bool any_tile = false;
+  static constexpr int most_tile = 256;
 
   int tile_m() const { return 64 * groups; }
   /// Of tiles whose lines have so many pixels.
   WgmmaEnd end(const Contraction& contraction, int64_t line) const;
   /// Columns side by side of which a thread gets the sums: the order in which the right operand is packed.
-  int neighbours(WgmmaEnd end) const { return end == WgmmaEnd::exchange || tile_n % 32 ? 4 : 8; }
+  int neighbours(WgmmaEnd end) const { return any_tile || end == WgmmaEnd::exchange || tile_n % 32 ? 4 : 8; }
   int cluster() const { return split * share_m * share_n; }
   /// Whether blocks may stay, as kernels/wgmma_persistent.cuh has it, and a tile is worth that.
   bool may_stay() const {

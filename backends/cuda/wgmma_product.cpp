@@ -62,7 +62,7 @@ class WgmmaProduct : public ContractionTactic {
 
   std::string source(const Problem& problem, const std::string& candidate, const Arch&) const override {
     const Contraction c = contraction_of(problem);
-    const WgmmaConfig config = WgmmaConfig::parse(candidate, name());
+    const WgmmaConfig config = config_of(c, candidate);
     const int64_t steps = c.inner.is_constant() ? divide_up(c.inner.constant(), 64) : 0;
     return wgmma_source(problem, c, config, config.end(c, 0), steps, kernel_text("wgmma_rows"));
   }
@@ -95,9 +95,9 @@ class WgmmaProduct : public ContractionTactic {
   }
 
   bool pack_alike(const Problem& problem, const std::string& one, const std::string& other) const override {
-    const WgmmaConfig a = WgmmaConfig::parse(one, name()), b = WgmmaConfig::parse(other, name());
     const Contraction c = contraction_of(problem);
-    return a.tile_n == b.tile_n && a.neighbours(a.end(c, 0)) == b.neighbours(b.end(c, 0));
+    const WgmmaConfig a = config_of(c, one), b = config_of(c, other);
+    return (a.any_tile || a.tile_n == b.tile_n) && a.neighbours(a.end(c, 0)) == b.neighbours(b.end(c, 0));
   }
 
   double modelled_us(const Problem& problem, const std::string& candidate, const Gpu& gpu) const override {
@@ -106,6 +106,14 @@ class WgmmaProduct : public ContractionTactic {
   }
 
  private:
+  /// Where the number of rows is open, kernels with tiles of other widths are for other sizes: all take the
+  /// same packed weights.
+  WgmmaConfig config_of(const Contraction& c, const std::string& candidate) const {
+    WgmmaConfig config = WgmmaConfig::parse(candidate, name());
+    config.any_tile = !c.total_rows.is_constant() && !c.pooled;
+    return config;
+  }
+
   /// Rows of the left operand lie at one distance from each other.
   Support analyse(const Problem& problem, Contraction& c) const override {
     if (Support support = Contraction::analyse(problem, c); !support) return support;
@@ -118,7 +126,8 @@ class WgmmaProduct : public ContractionTactic {
   }
 
   Tensor pack_right(const Contraction& c, const std::string& candidate, const Tensor& weight) const override {
-    const WgmmaConfig config = WgmmaConfig::parse(candidate, name());
+    const WgmmaConfig config = config_of(c, candidate);
+    if (config.any_tile) return pack_for_any_tile(c, WgmmaConfig::most_tile, weight);
     return pack_tiles(c, config.tile_n, weight, config.neighbours(config.end(c, 0)));
   }
 };

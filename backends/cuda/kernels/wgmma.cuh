@@ -5,11 +5,12 @@
 // share the inner dimension (SPLIT): each then sends its sums to the blocks that finish the rows.
 //
 // Defined before: Element; GROUPS_M (warpgroups), TILE_M (their rows), TILE_N, STAGES, SHARE_M, SHARE_N, SPLIT, MULTIPLIERS (threads),
-// SHARE (blocks that share either); End, which is wgmma_exchange.cuh's or wgmma_direct.cuh's; fetch_operands(); b_operand(p);
+// SHARE (blocks that share either); PADDED_COLUMNS (of the right operand, where its inner tiles hold all columns; 0 where column tiles hold all inner tiles); End, which is wgmma_exchange.cuh's or wgmma_direct.cuh's; fetch_operands(); b_operand(p);
 // multiply(sums, left, right, add); LeftTile, as wgmma_rows.cuh describes it; Sizes with columns and column_tiles.
 
 constexpr int THREADS = MULTIPLIERS + 32;
 constexpr int A_BYTES = LEFT_ROWS * 128, B_BYTES = TAPS * TILE_N * 128, STAGE_BYTES = A_BYTES + B_BYTES;
+constexpr int B_STEP = PADDED_COLUMNS ? PADDED_COLUMNS * 128 : B_BYTES;  // from one step of the right operand to the next
 
 struct alignas(64) TensorMap { char bytes[128]; };
 
@@ -45,14 +46,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) kernel(const Operands p, c
     if (threadIdx.x == MULTIPLIERS) {
       fetch_map(&left);
       // Columns beyond the last tile are computed like it and dropped.
-      const char* b = reinterpret_cast<const char*>(b_operand(p)) + (int64_t(min(n_tile, s.column_tiles - 1)) * steps + first) * B_BYTES;
+      const char* b = reinterpret_cast<const char*>(b_operand(p)) + int64_t(min(n_tile, s.column_tiles - 1)) * (PADDED_COLUMNS ? B_BYTES : int64_t(steps) * B_BYTES) + int64_t(first) * B_STEP;
       constexpr int B_SLICE = B_BYTES / SHARE_M;
       uint16_t left_blocks = 0, right_blocks = 0;  // that share this one's tile of either
       for (int i = 0; i < SHARE_N; ++i) left_blocks |= 1 << (part * SHARE + i * SHARE_M + member_m);
       for (int i = 0; i < SHARE_M; ++i) right_blocks |= 1 << (part * SHARE + member_n * SHARE_M + i);
       const auto load_b = [&](int i) {
         const uint32_t to = base + i % STAGES * STAGE_BYTES + A_BYTES + member_m * B_SLICE, barrier = shared_address(&full[i % STAGES]);
-        const char* from = b + int64_t(i) * B_BYTES + member_m * B_SLICE;
+        const char* from = b + int64_t(i) * B_STEP + member_m * B_SLICE;
         if constexpr (SHARE_M > 1) copy_bulk_to_all(to, from, B_SLICE, barrier, right_blocks);
         else copy_bulk(to, from, B_BYTES, barrier);
       };

@@ -12,6 +12,7 @@ constexpr int THREADS = MULTIPLIERS + 128;
 constexpr int FEEDER_REGISTERS = GROUPS_M == 4 ? 24 : 40, MULTIPLIER_REGISTERS = GROUPS_M == 4 ? 112 : GROUPS_M == 3 ? 152 : 232;
 static_assert(GROUPS_M >= 2 && GROUPS_M <= 4);
 constexpr int A_BYTES = LEFT_ROWS * 128, B_BYTES = TAPS * TILE_N * 128;
+constexpr int B_STEP = PADDED_COLUMNS ? PADDED_COLUMNS * 128 : B_BYTES;  // as in wgmma.cuh
 constexpr int STAGE_BYTES = A_BYTES + (KEPT ? 0 : B_BYTES), ARRIVING = LEFT_BYTES + (KEPT ? 0 : B_BYTES);
 static_assert(!KEPT || SHARE == 1);
 
@@ -65,7 +66,7 @@ struct Feed {
   BURNISH_DEVICE Feed(const Operands& p, const Sizes& s, const TensorMap& map) : p(p), s(s), map(map), steps(LeftTile::steps(s)), tiles(s), left(s, tiles.row()) { begin_right(); }
   BURNISH_DEVICE bool valid() const { return tiles.valid(); }
   BURNISH_DEVICE void advance() {
-    right += B_BYTES;
+    right += B_STEP;
     if (++step < steps) return;
     step = 0;
     tiles.advance();
@@ -73,7 +74,7 @@ struct Feed {
     begin_right();
   }
   BURNISH_DEVICE void begin_right() {  // columns beyond the last tile are computed like it and dropped
-    right = reinterpret_cast<const char*>(b_operand(p)) + int64_t(min(tiles.column(), s.column_tiles - 1)) * steps * B_BYTES + member_m * B_SLICE;
+    right = reinterpret_cast<const char*>(b_operand(p)) + int64_t(min(tiles.column(), s.column_tiles - 1)) * (PADDED_COLUMNS ? B_BYTES : int64_t(steps) * B_BYTES) + member_m * B_SLICE;
   }
 
   BURNISH_DEVICE void load_right(uint32_t stage, uint32_t barrier) const {
@@ -118,7 +119,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) kernel(const Operands p
       fetch_map(&left);
       if constexpr (KEPT > 0) {
         barrier_expect(shared_address(&all_kept), KEPT * B_BYTES);
-        for (int i = 0; i < KEPT; ++i) copy_bulk(kept + i * B_BYTES, reinterpret_cast<const char*>(b_operand(p)) + i * B_BYTES, B_BYTES, shared_address(&all_kept));
+        for (int i = 0; i < KEPT; ++i) copy_bulk(kept + i * B_BYTES, reinterpret_cast<const char*>(b_operand(p)) + i * B_STEP, B_BYTES, shared_address(&all_kept));
       }
       Feed feed(p, s, left), next = feed;  // by a ring's length
       for (int i = 0; i < STAGES && next.valid(); ++i, next.advance()) {
