@@ -1,7 +1,8 @@
 #include <burnish/burnish.h>
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 
@@ -28,6 +29,23 @@ int64_t packed_bytes(const plan::Program& program, std::set<const void*>& seen) 
   for (const auto& [index, programs] : program.bodies)
     for (const auto& body : programs) bytes += packed_bytes(*body, seen);
   return bytes;
+}
+
+/// Of ops that have no kernel on the device; empty where there are none. Arithmetic on shapes, which planning does, is none.
+std::string fallback_warning(const plan::Program& program) {
+  constexpr size_t most_named = 3;
+  const ir::Graph& graph = *program.graph;
+  std::vector<std::string> ops;
+  for (ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    const bool known = std::all_of(node.outputs.begin(), node.outputs.end(), [&](ir::ValueId output) { return !output || graph.value(output).contents || graph.value(output).constant_only; });
+    if (!known && program.kernel(id) && program.choice(id).tactic == device::fallback_tactic().name()) ops.push_back(fmt::format("{} '{}'", node.op->name, node.source));
+  }
+  if (ops.empty() || program.device->on_host()) return "";
+  const size_t all = ops.size();
+  ops.resize(std::min(all, most_named));
+  return fmt::format("warning: {} on the host, with copies there and back in each run ('burnish explain' says why): {}{}", all == 1 ? "one op runs" : fmt::format("{} ops run", all), fmt::join(ops, ", "),
+                     all > most_named ? ", ..." : "");
 }
 
 void log_summary(const build_internal::ProgramContext& context, const BuildOptions& options) {
@@ -77,6 +95,7 @@ Engine build(const Model& model, const BuildOptions& asked) {
     state->weights = build_internal::weight_sources(model.state(), *built.program, built.context.log);
     state->record = build_internal::make_record(model.state(), *built.program, built.context);
     log_summary(built.context, options);
+    if (const std::string warning = fallback_warning(*built.program); options.on_log && !warning.empty()) options.on_log(warning);
   } catch (...) {
     cache->save();  // what was measured until then need not be measured again
     throw;

@@ -122,5 +122,51 @@ TEST_F(EmulatedSessions, RunsOnStreamsOfTheCallersFollowEachOther) {
   unsetenv("BURNISH_CUDA_GRAPHS");
 }
 
+std::string repeated(const std::string& element, int count) {
+  std::string text = element;
+  for (int i = 1; i < count; ++i) text += ", " + element;
+  return text;
+}
+
+/// The warnings of a build for the GPU.
+std::string warnings_of(std::string_view text) {
+  auto state = std::make_shared<model_internal::ModelState>();
+  state->graph = ir::parse(text, ops::op_lookup());
+  BuildOptions options;
+  options.device = "cuda";
+  options.measure = false;
+  options.tuning_cache = "none";
+  std::string warnings;
+  options.on_log = [&](const std::string& line) {
+    if (line.starts_with("warning: ")) warnings += line;
+  };
+  build(Model(state), options);
+  return warnings;
+}
+
+TEST_F(EmulatedSessions, ABuildNamesWhatRunsOnTheHost) {
+  EXPECT_NE(warnings_of(R"(graph main(%x: f32[2,3,3]) {
+  %d = det(%x) : f32[2] from "the_determinant"
+  %y = neg(%d) : f32[2]
+  yield y=%y
+})")
+                .find("one op runs on the host, with copies there and back in each run ('burnish explain' "
+                      "says why): det 'the_determinant'"),
+            std::string::npos);
+  // A shape is no tensor of the device's: what is computed of it is planned.
+  EXPECT_EQ(warnings_of(R"(graph main(%x: f32[n,6]) {
+  symbol n 1 4 8
+  constant @zero: i64[1] = {0}
+  constant @one: i64[1] = {1}
+  constant @table: f32[8,6] = {)" +
+                        repeated("0.5", 48) + R"(}
+  %n = dims(%x) {dims=["n"], symbols=["n"], sources=[0,0]} : i64[1]
+  %rows = slice(@table, @zero, %n, @zero, @one) : f32[n,6]
+  %y = add(%x, %rows) : f32[n,6]
+  yield y=%y
+})"),
+            "");
+}
+
 }  // namespace
 }  // namespace burnish
