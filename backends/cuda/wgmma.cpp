@@ -156,7 +156,7 @@ double WgmmaWork::estimate(const WgmmaConfig& config, int multiprocessors, doubl
   const double finish = rows * config.tile_n * 6.0 * resident / 90e3 +
                         (config.split > 1 ? 0.4 + rows * config.tile_n * 4 * resident / 40e3 : 0);
   return 1.7 + waves * time + std::max(1.0, 0.5 * waves) * finish +
-         (config.share_m * config.share_n > 1 ? 0.1 : 0);
+         (config.share_m * config.share_n > 1 ? 0.2 * config.share_m * config.share_n : 0);
 }
 
 Launch WgmmaWork::launch(const WgmmaConfig& config) const {
