@@ -144,7 +144,7 @@ TEST(Variants, TakeTheSameWeightsAndAgree) {
        "graph problem(%x0: f16[1,n,520], %w1: f16[520,72], %w2: f16[72]) { symbol n 8 40 150 %v0 = "
        "matmul(%x0, %w1) : f16[1,n,72] "
        "%v1 = add(%v0, %w2) : f16[1,n,72] yield %v1 }"},
-      {&wgmma_tactic(), "128x64.s3.k1.c1x1.p8",
+      {&wgmma_tactic(), "128x256.s3.k1.c1x1.p8",
        "graph problem(%x0: f16[1,n,136], %w1: f16[136,328], %w2: f16[328]) { symbol n 8 300 600 %v0 = "
        "matmul(%x0, %w1) : f16[1,n,328] %v1 = add(%v0, %w2) : f16[1,n,328] yield %v1 }"},
       {&implicit_gemm_tactic(), "16x64.s4.k2",
