@@ -11,8 +11,8 @@ namespace burnish {
 int64_t element_count(const Shape& shape) {
   int64_t count = 1;
   for (int64_t dim : shape) {
-    require(dim >= 0, "shape {} has a negative dimension", shape_text(shape));
-    require(!__builtin_mul_overflow(count, dim, &count), "shape {} has too many elements", shape_text(shape));
+    if (dim < 0) fail("shape {} has a negative dimension", shape_text(shape));
+    if (__builtin_mul_overflow(count, dim, &count)) fail("shape {} has too many elements", shape_text(shape));
   }
   return count;
 }

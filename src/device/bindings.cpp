@@ -36,6 +36,8 @@ ir::Bindings bindings_of(const Problem& problem, const BindArguments& arguments)
       }
       return true;
     };
+    const auto known = arguments.symbols ? arguments.symbols->find(symbol) : ir::Bindings::const_iterator();
+    if (arguments.symbols && known != arguments.symbols->end() && fits(known->second)) continue;
     int64_t value = std::max<int64_t>(range.min, 1);
     while (value <= last && !fits(value)) ++value;
     require(value <= last, "no value of '{}' gives the shapes of this run", symbol);

@@ -1,6 +1,7 @@
 #include "device/problem.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "base/error.h"
 #include "ir/agreement.h"
@@ -78,7 +79,17 @@ std::vector<int> inputs_of(const ir::Node& node, bool region) {
 
 }  // namespace
 
-Problem::Problem(std::shared_ptr<ir::Graph> body) : body_(body), nodes_(body->order()), text_(one_line(ir::print(*body))) {}
+struct Problem::Text {
+  std::once_flag written;
+  std::string text;
+};
+
+Problem::Problem(std::shared_ptr<ir::Graph> body) : body_(body), nodes_(body->order()), text_(std::make_shared<Text>()) {}
+
+const std::string& Problem::text() const {
+  std::call_once(text_->written, [&] { text_->text = one_line(ir::print(*body_)); });
+  return text_->text;
+}
 
 Problem Problem::of(const ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = graph.node(id);
@@ -198,11 +209,9 @@ Problem Problem::at_opt() const {
 
 Problem Problem::at(const ir::Bindings& bindings) const {
   if (is_static()) return *this;
-  std::map<std::string, ir::Dim, std::less<>> replacements;
-  for (const auto& [symbol, value] : bindings) replacements[symbol] = ir::Dim(value);
   std::shared_ptr<ir::Graph> body = body_->clone();
   for (size_t i = 0; i < body->value_capacity(); ++i)
-    for (ir::Dim& dim : body->value({static_cast<int32_t>(i)}).type.shape) dim = dim.substitute(replacements);
+    for (ir::Dim& dim : body->value({static_cast<int32_t>(i)}).type.shape) dim = dim.evaluate(bindings);
   body->symbols.clear();
   Problem problem(std::move(body));
   problem.node_inputs_ = node_inputs_;

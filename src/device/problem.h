@@ -21,7 +21,7 @@ class Problem {
   /// The inverse of text(). Throws Error with the place of a mistake.
   static Problem parse(std::string_view text);
 
-  const std::string& text() const { return text_; }
+  const std::string& text() const;
   const ir::Graph& body() const { return *body_; }
   int input_count() const { return static_cast<int>(body_->inputs().size()); }
   int output_count() const { return static_cast<int>(body_->outputs.size()); }
@@ -58,7 +58,8 @@ class Problem {
   std::shared_ptr<const ir::Graph> body_;
   std::vector<ir::NodeId> nodes_;
   std::vector<int> node_inputs_;
-  std::string text_;
+  struct Text;
+  std::shared_ptr<Text> text_;  // written when it is first asked for
 };
 
 }  // namespace burnish::device

@@ -30,6 +30,8 @@ struct BindArguments {
   std::span<const BoundTensor> outputs;
   /// Data of those inputs that the op wants on the host (InputSpec::host); empty Tensors elsewhere.
   std::span<const Tensor> host_inputs;
+  /// What is known of the values of the problem's symbols; null where nothing is.
+  const ir::Bindings* symbols = nullptr;
 };
 
 /// Pointers of one run. Weights' entries in `inputs` are null: their packed form is in `constants`.

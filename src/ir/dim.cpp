@@ -468,6 +468,7 @@ Dim Dim::within(const SymbolRanges& symbols) const {
 }
 
 Dim operator+(const Dim& a, const Dim& b) {
+  if (!a.terms_ && !b.terms_) return checked_add(a.constant_, b.constant_);
   Dim::Terms terms = DimBuilder::terms_of(a);
   for (Dim::Term& term : DimBuilder::terms_of(b)) terms.push_back(term);
   return DimBuilder::make(checked_add(a.constant_, b.constant_), std::move(terms));
@@ -476,6 +477,7 @@ Dim operator+(const Dim& a, const Dim& b) {
 Dim operator-(const Dim& a, const Dim& b) { return a + b * Dim(-1); }
 
 Dim operator*(const Dim& a, const Dim& b) {
+  if (!a.terms_ && !b.terms_) return checked_multiply(a.constant_, b.constant_);
   const Dim::Terms left = DimBuilder::terms_of(a), right = DimBuilder::terms_of(b);
   // Of terms that may come to little once they are merged, so that much time would be spent before make() sees it.
   DimBuilder::check_length(DimBuilder::length(left) * (right.size() + 1) + DimBuilder::length(right) * (left.size() + 1));

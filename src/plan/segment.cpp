@@ -308,7 +308,7 @@ class Planner {
       make(output, position);
     }
     pending.step.node = id;
-    pending.step.kernel = kernel->bind({inputs, outputs, host_inputs});
+    pending.step.kernel = kernel->bind({inputs, outputs, host_inputs, &knowledge_.symbols});
     pending.step.output_types = outputs;
     pending.step.workspace_bytes = static_cast<int64_t>(pending.step.kernel->workspace_bytes());
     const device::Tactic* tactic = device::find_tactic(*program_.device, program_.choice(id).tactic);
@@ -338,7 +338,7 @@ class Planner {
       if (other && other != input && aliases_.find(other).root == root) return;
     if (std::count(pending.inputs.begin(), pending.inputs.end(), input) != 1) return;
     for (const auto& [id, when] : uses_)
-      if (aliases_.find(id).root == root && last_use_[static_cast<size_t>(id.index)] > position) return;
+      if (last_use_[static_cast<size_t>(id.index)] > position && aliases_.find(id).root == root) return;
     if (last_use_[static_cast<size_t>(input.index)] > position) return;
     aliases_.absorb(input, output, 0);
   }
