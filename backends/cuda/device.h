@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <map>
+#include <memory>
 #include <mutex>
 
 #include "cuda/compiler.h"
@@ -11,6 +13,13 @@
 namespace burnish::cuda {
 
 class CudaDevice;
+class Module;
+
+/// Those that kernels have, by their code.
+struct LoadedModules {
+  std::mutex mutex;
+  std::map<std::string, std::weak_ptr<Module>> by_code;
+};
 
 /// What kernels are chosen and written for, which DeviceOptions::arch may set; needs no device to be there.
 struct Gpu {
@@ -82,6 +91,8 @@ class CudaDevice : public device::Device, public std::enable_shared_from_this<Cu
   /// The chip's own.
   const Arch& arch() const { return arch_; }
 
+  LoadedModules& loaded_modules() { return modules_; }
+
   /// Throws Error naming `what` unless the call went well. An error after which the context is lost is
   /// remembered with the kernel that was at work, and every later call is refused with it.
   void check(CUresult result, const char* what, const char* kernel = nullptr);
@@ -95,6 +106,7 @@ class CudaDevice : public device::Device, public std::enable_shared_from_this<Cu
   Arch arch_;
   Gpu gpu_;
   device::DeviceInfo info_;
+  LoadedModules modules_;
   mutable std::mutex mutex_;
   std::string fault_;
 };

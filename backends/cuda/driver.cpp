@@ -33,6 +33,11 @@ Driver open_driver() {
   driver.NAME = reinterpret_cast<decltype(driver.NAME)>(find_function(library, BURNISH_SYMBOL(NAME), #NAME));
   BURNISH_DRIVER_FUNCTIONS(BURNISH_LOAD)
 #undef BURNISH_LOAD
+#define BURNISH_FIND(NAME) driver.NAME = reinterpret_cast<decltype(driver.NAME)>(library.find(#NAME));
+  BURNISH_FIND(cuModuleGetFunctionCount)
+  BURNISH_FIND(cuModuleEnumerateFunctions)
+  BURNISH_FIND(cuFuncLoad)
+#undef BURNISH_FIND
   const CUresult result = driver.cuInit(0);
   if (result != CUDA_SUCCESS) {
     const char* text = nullptr;

@@ -31,6 +31,10 @@ struct Driver {
 #define BURNISH_FIELD(NAME) decltype(&::NAME) NAME = nullptr;
   BURNISH_DRIVER_FUNCTIONS(BURNISH_FIELD)
 #undef BURNISH_FIELD
+  // Of drivers for CUDA 12.4 and newer, else null.
+  CUresult (*cuModuleGetFunctionCount)(unsigned*, CUmodule) = nullptr;
+  CUresult (*cuModuleEnumerateFunctions)(CUfunction*, unsigned, CUmodule) = nullptr;
+  CUresult (*cuFuncLoad)(CUfunction) = nullptr;
   int version = 0;  ///< the newest CUDA that it serves: 13000 for 13.0
 };
 

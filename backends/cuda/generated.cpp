@@ -5,6 +5,7 @@
 
 #include "cuda/body_text.h"
 #include "cuda/kernel_text.h"
+#include "cuda/module.h"
 
 namespace burnish::cuda {
 namespace {
@@ -69,36 +70,6 @@ CodeSet parse_set(const std::string& text, const std::string& candidate) {
   require(!set.empty() && set[0].first == candidate, damaged);
   return set;
 }
-
-/// A loaded cubin, with its functions.
-class Module {
- public:
-  Module(CudaDevice& device, const std::string& cubin) : device_(device) {
-    const ContextScope scope(device.context());
-    device.check(driver().cuModuleLoadData(&module_, cubin.data()), "cuModuleLoadData");
-  }
-  ~Module() {
-    const ContextScope scope(device_.context());
-    driver().cuModuleUnload(module_);
-  }
-  Module(const Module&) = delete;
-
-  CUfunction function(const std::string& name, size_t shared_bytes) {
-    const ContextScope scope(device_.context());
-    CUfunction function = nullptr;
-    device_.check(driver().cuModuleGetFunction(&function, module_, name.c_str()), "cuModuleGetFunction");
-    constexpr size_t always_allowed = 40 << 10;  // 48 KiB with what the kernel declares by itself
-    if (shared_bytes > always_allowed)
-      device_.check(driver().cuFuncSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                                                static_cast<int>(shared_bytes)),
-                    "cuFuncSetAttribute");
-    return function;
-  }
-
- private:
-  CudaDevice& device_;
-  CUmodule module_ = nullptr;
-};
 
 /// The problem with the data of those operands that the host knows as literals. Only problems of one op have
 /// such operands.
@@ -246,7 +217,8 @@ class GeneratedBound : public device::BoundKernel {
 /// A candidate's code on the device.
 struct Variant {
   std::string candidate;
-  std::unique_ptr<Module> module;
+  std::shared_ptr<Module> module;
+  Sizes sizes;
   double tuned_us = 0;  ///< by the model, at the sizes that the first one was measured at
 };
 
@@ -255,6 +227,8 @@ class GeneratedKernel : public device::Kernel {
   GeneratedKernel(const GeneratedTactic& tactic, device::Problem problem, std::vector<Variant> variants,
                   CudaDevice& device)
       : tactic_(tactic), problem_(std::move(problem)), variants_(std::move(variants)), device_(device) {
+    if (!problem_.is_static())  // some would wait for the first run at sizes that they are chosen for
+      for (const Variant& variant : variants_) variant.module->load_functions();
     if (variants_.size() == 1) return;
     const device::Problem tuned = problem_.at_opt();
     for (Variant& variant : variants_)
@@ -275,7 +249,7 @@ class GeneratedKernel : public device::Kernel {
     std::vector<int> inputs;
     for (int i = 0; i < problem_.input_count(); ++i)
       if (!problem_.is_weight(i)) inputs.push_back(i);
-    std::vector<int32_t> sizes = tactic_.sizes(problem_, candidate).values(bindings);
+    std::vector<int32_t> sizes = variant.sizes.values(bindings);
     if (sizes.empty()) sizes.push_back(0);  // an empty struct is one byte
     return std::make_unique<GeneratedBound>(
         device_, tactic_.name() + " " + candidate, std::move(launches), std::move(inputs), std::move(sizes),
@@ -428,7 +402,7 @@ std::unique_ptr<device::Kernel> GeneratedTactic::load(const device::Problem& pro
     Code code = Code::parse(each);
     if (code.target != target(cuda.arch()))
       code.cubin = compile_cuda(program(problem, id, cuda.arch()), target(cuda.arch()));
-    variants.push_back({id, std::make_unique<Module>(cuda, code.cubin)});
+    variants.push_back({id, Module::of(cuda, code.cubin), sizes(problem, id)});
   }
   return std::make_unique<GeneratedKernel>(*this, problem, std::move(variants), cuda);
 }
