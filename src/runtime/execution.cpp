@@ -14,6 +14,8 @@ namespace {
 
 /// Plans of this many sets of shapes are kept, each a run's segments; the least recently used go first.
 constexpr size_t most_plans = 64;
+/// A device's memory over what is kept for shapes that may never come.
+constexpr int64_t part_for_largest = 64;
 
 bool is_aligned(const Tensor& tensor) {
   return reinterpret_cast<uintptr_t>(tensor.raw()) % static_cast<uintptr_t>(plan::device_alignment) == 0;
@@ -224,6 +226,24 @@ void Execution::make_room(int64_t arena_bytes, device::Stream& stream) {
   stream.synchronize();  // the old arena may still be read by work in flight
   arena_ = Tensor();
   arena_ = device_.make_tensor(DType::u8, {arena_bytes}, static_cast<size_t>(arena_bytes));
+}
+
+void Execution::make_room_for_largest(device::Stream& stream) {
+  const ir::Graph& graph = *program_->graph;
+  if (device_.on_host() || graph.symbols.empty()) return;
+  Run run;
+  run.stream = &stream;
+  for (const auto& [symbol, range] : graph.symbols) {
+    if (range.max < 0) return;
+    run.knowledge.symbols[symbol] = range.max;
+  }
+  try {
+    for (ir::ValueId input : graph.inputs()) run.knowledge.shapes[input.index] = ir::evaluate(graph.value(input).type.shape, run.knowledge.symbols);
+    const int64_t bytes = segment_at(0, run).segment.arena_bytes;
+    if (bytes <= device_.info().memory_bytes / part_for_largest) make_room(bytes, stream);
+  } catch (const Error&) {
+    // Not all kernels take shapes that large, or memory is short: a run that needs it says so.
+  }
 }
 
 void Execution::point_steps(Ready& ready, const std::vector<void*>& bases) const {

@@ -28,6 +28,10 @@ class Execution {
   /// Must be called inside Device::execute. Does not wait for the device.
   std::vector<Tensor> run(const std::vector<Tensor>& inputs, std::vector<Tensor> outputs, device::Stream& stream);
 
+  /// Makes room at once for the largest shapes, where they are bounded, so that no run at new ones waits for memory.
+  /// Not on the host, and not for more than a small part of the device's memory.
+  void make_room_for_largest(device::Stream& stream);
+
   /// As run(), for inputs of shapes that a run has seen, which allocates nothing but `outputs` that are empty; each of them
   /// is the result then. False, and nothing done, where run() must do it: new shapes, a device other than the host, or a
   /// program whose runs need more than their inputs' shapes and one plan (sizes that depend on data, If, Loop, Scan).

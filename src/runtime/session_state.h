@@ -12,7 +12,10 @@ class SessionState {
  public:
   explicit SessionState(Engine engine)
       : engine(std::move(engine)), device(this->engine.state().program->device), execution(this->engine.state().program) {
-    device->execute([&] { stream = device->create_stream(); });
+    device->execute([&] {
+      stream = device->create_stream();
+      execution.make_room_for_largest(*stream);
+    });
   }
 
   Engine engine;
