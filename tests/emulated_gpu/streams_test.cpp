@@ -1,10 +1,12 @@
 // What sessions do with streams, graphs and faults, on the emulated GPU: its streams run ahead of each other
 // wherever no event forbids it.
 #include <burnish/burnish.h>
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "build/model.h"
 #include "cuda/device.h"
@@ -120,6 +122,53 @@ TEST_F(EmulatedSessions, RunsOnStreamsOfTheCallersFollowEachOther) {
     }
   }
   unsetenv("BURNISH_CUDA_GRAPHS");
+}
+
+/// What the driver counts: memory that was made, and functions that came to the device in a launch.
+struct DriverCounts {
+  int memory = 0, late_functions = 0;
+  static DriverCounts now() {
+    void* const driver = dlopen(BURNISH_EMULATED_GPU "/libcuda.so.1", RTLD_NOW);
+    DriverCounts counts;
+    reinterpret_cast<void (*)(int*, int*)>(dlsym(driver, "emulated_counts"))(&counts.memory,
+                                                                             &counts.late_functions);
+    dlclose(driver);
+    return counts;
+  }
+};
+
+// All kernels and the arena are there before a size is first met.
+TEST_F(EmulatedSessions, ANewSizeWaitsNeitherForMemoryNorForCode) {
+  setenv("EMULATED_MULTIPROCESSORS", "8", 1);  // so that sizes differ in what kernel suits them
+  auto state = std::make_shared<model_internal::ModelState>();
+  const char* const text =
+      "graph main(%x: f16[n,520]) { symbol n 8 40 400 constant @w: f16[520,72] constant @v: f16[72,520] "
+      "%a = matmul(%x, @w) : f16[n,72] %b = softmax(%a) {axis=1} : f16[n,72] %c = matmul(%b, @v) : "
+      "f16[n,520] %d = softmax(%c) {axis=1} : f16[n,520] yield y=%d }";
+  state->graph = ir::parse(text, ops::op_lookup(), [](const std::string&, const ir::TensorType& type) {
+    Tensor zeros(type.dtype, *ir::constants(type.shape));
+    std::memset(zeros.raw(), 0, static_cast<size_t>(zeros.bytes()));
+    return zeros;
+  });
+  BuildOptions options;
+  options.device = "cuda";
+  options.measure = false;
+  options.precision = {Precision::fp16};
+  options.tuning_cache = "none";
+  const Engine engine = build(Model(state), options);
+  unsetenv("EMULATED_MULTIPROCESSORS");
+  Session session(engine);
+  session.run(Tensor(DType::f16, {40, 520}));
+  for (int64_t n : {8, 150, 400, 399}) {
+    const Tensor x(DType::f16, {n, 520});
+    const DriverCounts before = DriverCounts::now();
+    session.run(x);
+    const DriverCounts first = DriverCounts::now();
+    session.run(x);
+    const DriverCounts second = DriverCounts::now();
+    EXPECT_EQ(first.late_functions, before.late_functions) << n;
+    EXPECT_EQ(first.memory - before.memory, second.memory - first.memory) << n;  // input and result
+  }
 }
 
 std::string repeated(const std::string& element, int count) {

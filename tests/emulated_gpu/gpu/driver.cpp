@@ -12,6 +12,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ CUresult result_of(const Fault& error) {
   return CUDA_ERROR_UNKNOWN;
 }
 
+class LoadedFunction;
+
 /// Code as the compiler made it, loaded once for each block of a cluster.
 class Module {
  public:
@@ -53,8 +56,18 @@ class Module {
     std::memcpy(&count, bytes + 60, 2);
     bytes_.assign(bytes, headers + size_t{size} * count);
   }
-  ~Module() {
-    for (void* handle : handles_) dlclose(handle);
+  ~Module();
+  /// Made when it is first asked for. Throws Fault where the code has none of that name.
+  LoadedFunction& function(const std::string& name);
+  /// Of its functions.
+  std::vector<std::string> names() {
+    std::vector<std::string> all;
+    if (void* address = dlsym(handle(0), "emulated_names")) {
+      std::istringstream text(reinterpret_cast<const char* (*)()>(address)());
+      for (std::string name; text >> name;)  // as they stand in the text, which may leave some out by #if
+        if (dlsym(handle(0), ("emulated_call_" + name).c_str())) all.push_back(name);
+    }
+    return all;
   }
   void* handle(size_t rank) {
     while (handles_.size() <= rank) {
@@ -73,6 +86,7 @@ class Module {
   static inline int number_ = 0;
   std::string path_, bytes_;
   std::vector<void*> handles_;
+  std::map<std::string, std::unique_ptr<LoadedFunction>> functions_;
 };
 
 class LoadedFunction : public Function {
@@ -106,6 +120,8 @@ class LoadedFunction : public Function {
     }
     return all;
   }
+  /// Whether it lies on the device: a driver puts it there at its first launch, or when asked to.
+  bool on_device = false;
 
  private:
   void* symbol(size_t rank, const std::string& name) {
@@ -119,6 +135,17 @@ class LoadedFunction : public Function {
   const unsigned* sizes_;
   std::vector<Code> codes_;
 };
+
+Module::~Module() {
+  functions_.clear();
+  for (void* handle : handles_) dlclose(handle);
+}
+
+LoadedFunction& Module::function(const std::string& name) {
+  std::unique_ptr<LoadedFunction>& function = functions_[name];
+  if (!function) function = std::make_unique<LoadedFunction>(*this, name);
+  return *function;
+}
 
 void run_copy(LoadedFunction& function, const Launch& shape,
               const std::vector<std::vector<char>>& parameters) {
@@ -151,6 +178,7 @@ bool on_device(const void* from, size_t bytes) {
 }
 thread_local CUcontext current = nullptr;
 int context = 0;
+int memory_made = 0, loaded_by_launches = 0;
 
 }  // namespace
 
@@ -238,6 +266,7 @@ CUresult cuMemAlloc(CUdeviceptr* memory, size_t bytes) {
   char* made = first + mapped - whole;
   std::memset(made, 0xff, std::min(whole, size_t{1} << 26));
   allocations[made] = {first, mapped + page};
+  ++memory_made;
   *memory = reinterpret_cast<CUdeviceptr>(made);
   return CUDA_SUCCESS;
 }
@@ -292,12 +321,36 @@ CUresult cuModuleUnload(CUmodule module) {
 CUresult cuModuleGetFunction(CUfunction* made, CUmodule module, const char* name) {
   const Guard guard(lock);
   try {
-    *made = reinterpret_cast<CUfunction>(new LoadedFunction(*reinterpret_cast<Module*>(module), name));
+    *made = reinterpret_cast<CUfunction>(&reinterpret_cast<Module*>(module)->function(name));
   } catch (const Fault& error) {
     fault_text = error.what;
     return CUDA_ERROR_NOT_FOUND;
   }
   return CUDA_SUCCESS;
+}
+CUresult cuModuleGetFunctionCount(unsigned* count, CUmodule module) {
+  const Guard guard(lock);
+  *count = static_cast<unsigned>(reinterpret_cast<Module*>(module)->names().size());
+  return CUDA_SUCCESS;
+}
+CUresult cuModuleEnumerateFunctions(CUfunction* functions, unsigned count, CUmodule any) {
+  const Guard guard(lock);
+  Module& module = *reinterpret_cast<Module*>(any);
+  const std::vector<std::string> names = module.names();
+  for (size_t i = 0; i < std::min<size_t>(count, names.size()); ++i)
+    functions[i] = reinterpret_cast<CUfunction>(&module.function(names[i]));
+  return CUDA_SUCCESS;
+}
+CUresult cuFuncLoad(CUfunction function) {
+  const Guard guard(lock);
+  reinterpret_cast<LoadedFunction*>(function)->on_device = true;
+  return CUDA_SUCCESS;
+}
+/// How often memory was made, and functions came to the device late, in a launch.
+void emulated_counts(int* memory, int* functions) {
+  const Guard guard(lock);
+  *memory = memory_made;
+  *functions = loaded_by_launches;
 }
 CUresult cuFuncSetAttribute(CUfunction, CUfunction_attribute attribute, int value) {
   if (attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES && value > 227 << 10)
@@ -329,6 +382,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction any, void** p
       launch.cluster[0] * launch.cluster[1] * launch.cluster[2] > 8 || launch.shared_bytes > 227 << 10)
     return CUDA_ERROR_INVALID_VALUE;
   LoadedFunction& function = *reinterpret_cast<LoadedFunction*>(any);
+  loaded_by_launches += !function.on_device;
+  function.on_device = true;
   stream_of(config->hStream)
       .enqueue(CU_GRAPH_NODE_TYPE_KERNEL, [&function, launch, copies = function.copies(parameters)] {
         run_copy(function, launch, copies);

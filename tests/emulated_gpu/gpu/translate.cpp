@@ -138,9 +138,11 @@ std::string add_entry_points(std::string text) {
   static const std::regex kernel(
       R"(__global__ void (?:__launch_bounds__\([^;{]*?\) )?(\w+)\(const Operands)");
   std::smatch found;
+  std::string names;
   size_t from = 0;
   while (std::regex_search(text.cbegin() + static_cast<std::ptrdiff_t>(from), text.cend(), found, kernel)) {
     const std::string name = found[1];
+    names += name + " ";
     const size_t end =
         body_end(text, text.find('{', from + static_cast<size_t>(found.position() + found.length())));
     const std::string entry = "\nEMULATED_EXPORT const unsigned* emulated_sizes_" + name +
@@ -151,7 +153,7 @@ std::string add_entry_points(std::string text) {
     text.insert(end, entry);
     from = end + entry.size();
   }
-  return text;
+  return text + "\nEMULATED_EXPORT const char* emulated_names() { return \"" + names + "\"; }\n";
 }
 
 }  // namespace
