@@ -69,12 +69,12 @@ Epilogue::Epilogue(const Problem& problem, const Contraction& contraction, int m
     : problem_(problem), contraction_(contraction) {
   const std::vector<Dim>& shape = problem.body().value(contraction.output).type.shape;
   by_rows_ = !contraction.phases;
-  const bool one = by_rows_ && contraction.rows.is_constant() && contraction.total_rows == contraction.rows &&
-                   (contraction.conv || contraction.batch.is(1));
+  const bool one = by_rows_ && contraction.total_rows == contraction.rows &&
+                   (contraction.conv || contraction.batch.is(1));  // one image or matrix
   const auto add = [&](Operand made, std::string pointer, const Dim& rows) {
     made.pointer = std::move(pointer);
-    if (one) made.batch = made.row * rows;  // of one image or matrix: it need not be told from the row
-    by_rows_ = by_rows_ && made.batch == made.row * rows;
+    if (one) made.batch = 0;
+    by_rows_ = by_rows_ && (one || made.batch == made.row * rows);
     operands_.push_back(std::move(made));
   };
   const auto add_input = [&](ir::ValueId value, const ir::TensorType& type) {

@@ -1,4 +1,5 @@
 // What the kernels on warpgroup instructions are launched with; no GPU is needed.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "cuda/generated.h"
@@ -8,6 +9,14 @@
 
 namespace burnish::cuda {
 namespace {
+
+/// The text of the first candidate's kernel.
+std::string kernel_text_of(const std::string& text) {
+  const device::Problem problem = device::Problem::parse(text);
+  const auto& tactic = dynamic_cast<const GeneratedTactic&>(wgmma_tactic());
+  const Gpu h100{Arch::parse("sm_90"), 132};
+  return tactic.program(problem, tactic.configurations(problem, h100).at(0).id, h100.arch);
+}
 
 // Whole clusters, at least one, within what a multiprocessor of an H100 has. Blocks that stay share out its
 // registers: each of a thread's is taken in eights, all warps of a partition from 16384, one warp of each
@@ -62,6 +71,18 @@ TEST(Wgmma, OffersBothKindsToTheTuner) {
   EXPECT_EQ(ids(offered(plain, {{"y", 0.2}, {"x", 0.1}})), "abxycdef");
   EXPECT_EQ(ids(offered(plain, {})), "abcdef");
   EXPECT_EQ(ids(offered({{"a", 1}}, {{"x", 0.1}})), "ax");
+}
+
+// Where sizes are open, a division by one costs each element of the result; one matrix's rows need none.
+TEST(Wgmma, RowsOfOneMatrixAreNotDividedAmongMatrices) {
+  const auto text = [](int matrices) {
+    return kernel_text_of(fmt::format(
+        "graph problem(%x0: f16[{0},n,64], %w1: f16[64,96], %x2: f16[{0},1,96]) {{ symbol n 1 100 1000 "
+        "%v0 = matmul(%x0, %w1) : f16[{0},n,96] %v1 = add(%v0, %x2) : f16[{0},n,96] yield %v1 }}",
+        matrices));
+  };
+  EXPECT_EQ(text(1).find("row / s.rows"), std::string::npos);
+  EXPECT_NE(text(2).find("row / s.rows"), std::string::npos);
 }
 
 }  // namespace
